@@ -1,0 +1,52 @@
+# The four commands of everyday work: setup, check, test, bench. `make help` lists the rest.
+SHELL := /bin/bash
+PY := .venv/bin/python
+ENGINE := $(PY) -m tests.rig up
+WITH_ENGINE := . .engine/env &&
+
+.PHONY: help setup check unit test bench demo engine engine-stop frontend proto golden format clean
+
+help:            ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
+
+setup:           ## .venv with everything that work here needs (a second run does nothing)
+	@scripts/setup
+
+check: setup     ## lint, types, import rules, unit tests: seconds, no engine
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check --quiet .
+	@.venv/bin/pyright --warnings
+	@.venv/bin/lint-imports
+	@$(PY) proto/generate.py --check
+	@$(PY) -m pytest -q tests/unit tests/golden
+
+engine: setup    ## real engines for tests and demo in .engine (buildkitd, registry, Docker); writes .engine/env
+	@$(ENGINE)
+
+engine-stop:     ## stop what `make engine` started
+	@python3 -m tests.rig down
+
+frontend: engine ## build the frontend image and push it to the rig's registry
+	@$(WITH_ENGINE) $(PY) -m docker.frontend --push "$$REGISTRY/llbpy/frontend:dev"
+
+test: setup      ## all tests, on real engines
+	@scripts/test
+
+bench: setup     ## benchmarks, side by side in one run
+	@scripts/bench
+
+demo: setup      ## build examples/hello on a real BuildKit, and run what it built
+	@scripts/demo
+
+proto: setup     ## regenerate llb/pb from proto/
+	@$(PY) proto/generate.py
+
+golden: setup    ## regenerate the frozen digests with BuildKit's own Go client
+	@$(PY) -m tests.golden.definitions --update
+
+format: setup    ## let ruff format and fix
+	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
+
+clean:           ## remove what this clone made (engines are stopped; the machine's cache stays)
+	@-python3 -m tests.rig down
+	@rm -rf .venv .engine dist .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,117 @@
+"""Immutable values: frozen, slotted, typed like dataclasses, without the import cost of `dataclasses`.
+
+`dataclasses` costs about 17 ms to import (it pulls `inspect`) and 0.6 ms per frozen, slotted class: together
+most of what a frontend container may spend before its first call (docs/architecture.md has the figures).
+`Value` gives the same to a reader and to a type checker (PEP 681) at no cost per class.
+Rooms that never run in that container use plain dataclasses.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Self, dataclass_transform
+else:
+
+    def dataclass_transform(**_: object):
+        return lambda cls: cls
+
+
+class _ValueMeta(type):
+    """Turns the annotations of a class body into slots, and remembers fields, defaults and slot setters."""
+
+    _fields: tuple[str, ...]
+    _defaults: dict[str, Any]
+    _setters: tuple[Callable[[object, Any], None], ...]
+
+    def __new__(mcls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> _ValueMeta:
+        own = tuple(field for field in body.get("__annotations__", {}) if field not in body.get("__classvars__", ()))
+        fields: tuple[str, ...] = ()
+        defaults: dict[str, Any] = {}
+        setters: tuple[Callable[[object, Any], None], ...] = ()
+        for base in bases:
+            if isinstance(base, _ValueMeta):
+                fields += base._fields
+                defaults |= base._defaults
+                setters += base._setters
+        for field in own:
+            if field in body:
+                defaults[field] = body.pop(field)
+            elif defaults and field not in defaults:
+                raise TypeError(f"{name}.{field} has no default but follows fields that have one")
+        body["__slots__"] = (*own, *body.get("__slots__", ()))
+        cls = super().__new__(mcls, name, bases, body)
+        cls._fields = fields + own
+        cls._defaults = defaults
+        cls._setters = setters + tuple(cls.__dict__[field].__set__ for field in own)
+        return cls
+
+
+@dataclass_transform(frozen_default=True)
+class Value(metaclass=_ValueMeta):
+    """Base of immutable values: fields are the annotations of the subclass, in order, defaults included.
+
+    A subclass may define `__post_init__` to check its fields. Fields cannot be assigned later; `replace` copies.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        cls = type(self)
+        count = len(args)
+        setters = cls._setters
+        if count > len(setters):
+            raise TypeError(f"{cls.__name__} takes {len(setters)} arguments, not {count}")
+        for setter, value in zip(setters, args, strict=False):
+            setter(self, value)
+        if count < len(setters):
+            defaults = cls._defaults
+            for field, setter in zip(cls._fields[count:], setters[count:], strict=True):
+                if field in kwargs:
+                    setter(self, kwargs.pop(field))
+                elif field in defaults:
+                    setter(self, defaults[field])
+                else:
+                    raise TypeError(f"{cls.__name__} lacks the argument {field!r}")
+        if kwargs:
+            raise TypeError(f"{cls.__name__} got unexpected or repeated arguments {sorted(kwargs)}")
+        self.__post_init__()
+
+    def __post_init__(self) -> None:
+        pass
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed."""
+        cls = type(self)
+        return cls(**{field: changes.pop(field, getattr(self, field)) for field in cls._fields}, **changes)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable: {name!r} cannot be set")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable: {name!r} cannot be deleted")
+
+    def _astuple(self) -> tuple[Any, ...]:
+        return tuple([getattr(self, field) for field in type(self)._fields])
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if type(self) is not type(other):
+            return NotImplemented
+        return self._astuple() == other._astuple()  # pyright: ignore[reportAttributeAccessIssue]
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._astuple()))
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{field}={getattr(self, field)!r}" for field in type(self)._fields)
+        return f"{type(self).__name__}({fields})"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._astuple()

@@ -1,0 +1,153 @@
+"""Every mistake that a user can make, one class each.
+
+LLBError
+ ├─ InvalidError               a wrong value in a call (also a ValueError)
+ │   ├─ InvalidTypeError       a wrong type in a call (also a TypeError)
+ │   └─ ModuleNotMountable     a Python module that cannot be added
+ ├─ ImageFileError             the image file itself: unreadable, syntax, raises, runs too long
+ │   └─ TargetError            the image file has no such target, or none that is meant
+ ├─ LocalFileError             a local file or directory of a step (also a FileNotFoundError)
+ │   └─ LocalDirectoryError    a directory was expected (also a NotADirectoryError)
+ ├─ BaseError                  a base image: unknown, refused, without the wanted platform
+ ├─ DefinitionError            bytes that are not an LLB definition
+ ├─ UnsupportedError           the engine (or this door) lacks what a step needs
+ ├─ VersionError               an unknown builder version
+ ├─ NotFoundError              a name or id that nobody knows
+ ├─ ExecutionError             something that must be built first, or changed while it was built
+ └─ RemoteError                the engine failed
+     └─ ImageBuildError        a step failed while it was built
+"""
+
+from __future__ import annotations
+
+from llb._value import Value
+from llb.location import Location
+
+__all__ = [
+    "BaseError",
+    "DefinitionError",
+    "ExecutionError",
+    "ImageBuildError",
+    "ImageFileError",
+    "InvalidError",
+    "InvalidTypeError",
+    "LLBError",
+    "LocalDirectoryError",
+    "LocalFileError",
+    "ModuleNotMountable",
+    "NotFoundError",
+    "RemoteError",
+    "TargetError",
+    "UnsupportedError",
+    "VersionError",
+]
+
+
+class LLBError(Exception):
+    """Base of this library's errors.
+
+    Args:
+        message: what is wrong, in the user's terms.
+        hint: the way out: what to write, run or install instead.
+        step: the step's method name, such as `pip_install`.
+        location: the user's line that made the step.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str = "", step: str = "", location: Location | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.step = step
+        self.location = location
+
+    def at(self, location: Location, step: str = "") -> LLBError:
+        """This error, told where it happened, unless it knows already."""
+        self.location = self.location or location
+        self.step = self.step or step
+        return self
+
+    def __str__(self) -> str:
+        where = f"{self.location}: " if self.location else ""
+        what = f"{self.step}: " if self.step and not self.message.startswith(self.step) else ""
+        return f"{where}{what}{self.message}" + (f"\n{self.hint}" if self.hint else "")
+
+
+class InvalidError(LLBError, ValueError):
+    """A wrong value in a call."""
+
+
+class InvalidTypeError(InvalidError, TypeError):
+    """A wrong type in a call."""
+
+
+class ModuleNotMountable(InvalidError):
+    """A Python module that cannot be added as source."""
+
+
+class ImageFileError(LLBError):
+    """The image file cannot be read, is not Python, raises, or runs too long."""
+
+
+class TargetError(ImageFileError):
+    """The image file has no such target, or it is not clear which one is meant."""
+
+
+class LocalFileError(LLBError, FileNotFoundError):
+    """A local file or directory that a step names is not there."""
+
+
+class LocalDirectoryError(LocalFileError, NotADirectoryError):
+    """A directory was expected, and something else is there."""
+
+
+class BaseError(LLBError):
+    """A base image cannot be had: unknown, refused by its registry, or not for the wanted platform."""
+
+
+class DefinitionError(LLBError, ValueError):
+    """Bytes that are not an LLB definition."""
+
+
+class UnsupportedError(LLBError):
+    """The engine, or the door that the build came through, lacks what a step needs."""
+
+
+class VersionError(LLBError):
+    """An unknown builder version."""
+
+
+class NotFoundError(LLBError):
+    """A name or id that nobody knows."""
+
+
+class ExecutionError(LLBError):
+    """Something must be built first, or was changed while it was built."""
+
+
+class RemoteError(LLBError):
+    """The engine failed."""
+
+
+class ImageBuildError(RemoteError):
+    """A step failed while it was built."""
+
+
+class Excerpt(Value):
+    """The text around a line, as shown below an error."""
+
+    filename: str
+    text: str
+    line: int
+    context: int = 3
+
+    def __str__(self) -> str:
+        lines = self.text.splitlines()
+        first = max(1, self.line - self.context)
+        last = min(len(lines), self.line + self.context)
+        rule = "-" * 20
+        body = [
+            f"{number:4} | {'>>>' if number == self.line else '   '} {lines[number - 1]}" for number in range(first, last + 1)
+        ]
+        return "\n".join([f"{self.filename}:{self.line}", rule, *body, rule])

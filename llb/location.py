@@ -1,0 +1,37 @@
+"""Where in the user's own code a step was written."""
+
+from __future__ import annotations
+
+import sys
+
+from llb._value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+
+_OWN = __file__.removesuffix("location.py")
+"""This library's folder: its frames are not the user's."""
+
+
+class Location(Value):
+    """A line of the user's code, as the running code names its file (`co_filename`).
+
+    The name may be an absolute path of this machine; it never enters a vertex. Lines count from 1.
+    """
+
+    filename: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.filename}:{self.line}"
+
+
+def caller() -> Location:
+    """The nearest frame on the stack that is not this library's: the line of the user's call."""
+    frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+    while frame is not None and frame.f_code.co_filename.startswith(_OWN):
+        frame = frame.f_back
+    if frame is None:
+        return Location("<unknown>", 1)
+    return Location(frame.f_code.co_filename, frame.f_lineno or 1)
