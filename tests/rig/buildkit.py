@@ -10,21 +10,26 @@ from pathlib import Path
 
 from . import debian
 from .daemons import Daemon
-from .errors import RigError, Unavailable
+from .errors import UnavailableError
 from .paths import Clone, cached, digest, making, write_atomic
 from .report import call, timed
 
 VERSION = "v0.32.2"
 PROGRAMS = ("buildkitd", "buildctl")
-MODULE = Path(__file__).with_name("buildkit")  # a go.mod that pins BuildKit: its own has `exclude`, so no `go install`
+# A go.mod of our own that pins BuildKit, and every module below it by go.sum: BuildKit's own go.mod has
+# `exclude` lines, so `go install` refuses it. Building is the only way from source to here that is checked
+# end to end; released tarballs come without a signed list of checksums, so they are not downloaded (a
+# program of this version on PATH is used).
+MODULE = Path(__file__).with_name("buildkit")
 _TAGS = "osusergo netgo static_build seccomp"
 
 
 def obtain() -> Path:
-    """The directory with both programs: from PATH if they are this version, else from the cache, else built."""
+    """The directory with both programs: on PATH in this version, else from the cache, else built."""
     if found := _on_path():
         return found
-    name = f"buildkit-{VERSION}-{digest((MODULE / 'go.mod').read_bytes(), (MODULE / 'go.sum').read_bytes(), _TAGS)}"
+    pinned = [(MODULE / name).read_bytes() for name in ("go.mod", "go.sum")]
+    name = f"buildkit-{VERSION}-{debian.host_arch()}-{digest(_TAGS, *pinned)}"
     if there := cached(name):
         return there
     _check_go()
@@ -66,12 +71,16 @@ def _check_go() -> None:
     assert wanted
     need = tuple(map(int, wanted.groups()))
     if not shutil.which("go"):
-        raise Unavailable(f"no BuildKit {VERSION} on PATH, and no Go >= {'.'.join(map(str, need))} to build it with")
+        raise UnavailableError(
+            f"no BuildKit {VERSION} on PATH, and no Go to build it with ({wanted.group()} or newer)"
+        )
     have = re.search(r"go(\d+)\.(\d+)(?:\.(\d+))?", call(["go", "env", "GOVERSION"], cwd=Path("/")))
     version = tuple(int(number or 0) for number in have.groups()) if have else (0, 0, 0)
     may_switch = version >= (1, 21, 0) and call(["go", "env", "GOTOOLCHAIN"]).strip() != "local"
     if version < need and not may_switch:
-        raise Unavailable(f"Go {'.'.join(map(str, version))} cannot build BuildKit {VERSION}: {wanted.group()} is needed")
+        raise UnavailableError(
+            f"Go {'.'.join(map(str, version))} is too old for BuildKit {VERSION}: {wanted.group()}"
+        )
 
 
 def address(clone: Clone) -> str:
@@ -80,13 +89,12 @@ def address(clone: Clone) -> str:
 
 def start(clone: Clone, programs: Path) -> None:
     debian.require_root("buildkitd")
-    debian.need("buildkit", runc="runc", git="git")
+    debian.need("buildkit", {"runc": "runc", "git": "git"})
     for program in PROGRAMS:
         link(clone.sub("bin") / program, programs / program)
-    config = clone.dir / "buildkitd.toml"
-    write_atomic(config, _config(clone))
+    write_atomic(config_file(clone), config(clone))
     daemon = Daemon(clone, "buildkitd")
-    daemon.start([programs / "buildkitd", "--config", config])
+    daemon.start([programs / "buildkitd", "--config", config_file(clone)])
     daemon.wait_ready(lambda: answers(clone))
 
 
@@ -95,7 +103,10 @@ def answers(clone: Clone) -> bool:
     if not program.exists() or not (clone.run / "buildkitd.sock").exists():
         return False
     argv = [str(program), "--addr", address(clone), "--timeout", "3", "debug", "workers"]
-    return subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    return (
+        subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode
+        == 0
+    )
 
 
 def link(path: Path, target: Path) -> None:
@@ -104,12 +115,14 @@ def link(path: Path, target: Path) -> None:
         path.symlink_to(target)
 
 
-def _config(clone: Clone) -> str:
+def config_file(clone: Clone) -> Path:
+    return clone.dir / "buildkitd.toml"
+
+
+def config(clone: Clone) -> str:
     registry = f"127.0.0.1:{clone.registry_port()}"
-    runc = shutil.which("runc") or shutil.which("crun")
-    if not runc:
-        raise RigError("runc vanished")
-    return f'''# Written by the rig. Host network: no CNI plugins needed, and RUN steps reach what the host reaches.
+    return f'''# Written by the rig.
+# Host network: no CNI plugins needed, and RUN steps reach what the host reaches.
 debug = true
 root = "{clone.sub("buildkit")}"
 insecure-entitlements = ["network.host", "security.insecure", "device"]
@@ -119,7 +132,7 @@ insecure-entitlements = ["network.host", "security.insecure", "device"]
 
 [worker.oci]
   enabled = true
-  binary = "{runc}"
+  binary = "{shutil.which("runc") or "runc"}"
   snapshotter = "auto"
   networkMode = "host"
   gc = false

@@ -1,7 +1,8 @@
-"""Long-running processes of a clone: started detached, found again by pid and start time, stopped for good."""
+"""Long-running processes of a clone: started detached, found again by pid and start time, stopped wholly."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -13,13 +14,13 @@ from pathlib import Path
 
 from .errors import RigError
 from .paths import Clone, write_atomic
-from .report import tail
+from .report import interrupted, tail
 
-# A private mount and pid namespace: when its first process ends, the kernel ends every other process and drops every
-# mount made inside, so nothing a daemon started can outlive it. The pid is read from the old /proc: the host's number.
+# A private mount and pid namespace: when its first process ends, the kernel ends every other process and
+# drops every mount made inside, so nothing that a daemon started outlives it. The pid is read from the
+# host's /proc: the host's number.
 _PRIVATE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--")
 _ENTER = 'read -r pid _ </proc/self/stat; echo "$pid" >"$0"; mount -t proc proc /proc; exec "$@"'
-PID_LINE = 'read -r pid _ </proc/self/stat; echo "$pid" >"$PIDFILE"\n'
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Daemon:
     def start(
         self, argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None, script: str | None = None
     ) -> None:
-        """`script`: a shell script that sets the namespace up by itself (it begins with PID_LINE), else `argv` is run."""
+        """Runs `argv`, or `script`: shell that sets up the namespace and writes its pid to $PIDFILE."""
         raw = self._file.with_suffix(".new")
         raw.unlink(missing_ok=True)
         words = [str(word) for word in argv]
@@ -57,7 +58,13 @@ class Daemon:
         environment = {**(os.environ if env is None else env), "PIDFILE": str(raw)}
         with self.log.open("wb") as log:
             child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd="/", start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                cwd="/",
+                start_new_session=True,
             )
         deadline = time.monotonic() + 10
         while not (raw.exists() and raw.read_text().endswith("\n")):
@@ -75,10 +82,14 @@ class Daemon:
         """Polls with a real call until it answers."""
         deadline = time.monotonic() + seconds
         while not ready():
+            if interrupted():
+                raise RigError("interrupted")
             if self.pid() is None:
                 raise RigError(f"{self.name} ended while starting; {self.log}:\n{self.log_tail()}")
             if time.monotonic() > deadline:
-                raise RigError(f"{self.name} gave no answer in {seconds:.0f} s; {self.log}:\n{self.log_tail()}")
+                raise RigError(
+                    f"{self.name} gave no answer in {seconds:.0f} s; {self.log}:\n{self.log_tail()}"
+                )
             time.sleep(0.05)
 
     def stop(self, seconds: float = 20) -> bool:
@@ -108,7 +119,7 @@ class Daemon:
 
 
 def _start_time(pid: int) -> int | None:
-    """Field 22 of /proc/PID/stat, in clock ticks since boot; None for no process, or one that is dead but not reaped."""
+    """Field 22 of /proc/PID/stat, in clock ticks since boot; None for no process, or a dead one not yet reaped."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -130,7 +141,6 @@ def remove_cgroups(name: str) -> None:
 
 
 def _rmdir(path: Path) -> None:
-    try:
+    # A process may still be leaving it; an empty cgroup costs nothing, and the next `down` tries again.
+    with contextlib.suppress(OSError):
         path.rmdir()
-    except OSError:
-        pass  # a process is still leaving it; an empty cgroup costs nothing and the next `down` tries again

@@ -1,33 +1,37 @@
-"""Packages from Debian, by its ordinary tools: onto the host, as single files, or as whole root file systems."""
+"""Packages from Debian, by its own tools: onto the host, as single files, or as whole root file systems."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from .errors import RigError, Unavailable
+from .errors import RigError, UnavailableError
+from .paths import cache_root, locked
 from .report import call, timed
 
-_apt_lock = threading.Lock()  # apt takes one lock for the whole host
+_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 EPOCH = "1735689600"  # what tars take as the newest file time, so the same packages give the same bytes
 
-# mmdebstrap checks a Release file's Valid-Until; mirrors that lag are common behind proxies, and signatures still hold.
+# mmdebstrap checks a Release file's Valid-Until; mirrors that lag are common behind proxies, and signatures
+# still hold.
 _APT_OPTIONS = ('Acquire::Check-Valid-Until "false"', 'Acquire::Languages "none"')
 
 
-def need(part: str, **packages: str) -> None:
-    """Makes sure that programs are there: need("x", runc="runc") means program runc, from the package runc."""
-    absent = sorted({package for program, package in packages.items() if not shutil.which(program.replace("_", "-"))})
+def need(part: str, packages: Mapping[str, str]) -> None:
+    """Installs what is absent of these programs (or files, by full path), each from the package it maps to."""
+    absent = sorted(
+        {package for name, package in packages.items() if not shutil.which(name) and not Path(name).exists()}
+    )
     if not absent:
         return
-    command = f"apt-get install -y --no-install-recommends {' '.join(absent)}"
+    command = f"apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends {' '.join(absent)}"
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise Unavailable(f"needs {', '.join(absent)} (as root: {command})")
+        raise UnavailableError(f"needs {', '.join(absent)} (as root: {command})")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    with _apt_lock, timed(part, command):
+    with _apt(), timed(part, f"apt-get install {' '.join(absent)}"):
         try:
             call(command.split(), env=environment)
         except RigError:  # an old package list, most likely
@@ -35,10 +39,16 @@ def need(part: str, **packages: str) -> None:
             call(command.split(), env=environment)
 
 
+def _apt() -> AbstractContextManager[None]:
+    """apt is one for the whole host, and an `update` does not wait for another."""
+    return locked(cache_root() / ".apt.lock")
+
+
 def download(package: str, into: Path) -> Path:
     """One .deb of the host's own release, not installed: installing would start its service."""
-    need("registry", apt_get="apt", dpkg_deb="dpkg")
-    with _apt_lock:
+    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+        raise UnavailableError(f"the program comes from the Debian package {package}, and this is no Debian")
+    with _apt():
         try:
             call(["apt-get", "download", package], cwd=into)
         except RigError:
@@ -57,11 +67,10 @@ def root_fs(
     variant: str = "minbase",
     arch: str | None = None,
     options: Sequence[str] = (),
-    env: dict[str, str] | None = None,
 ) -> None:
-    """mmdebstrap into `target`: a directory, or a tar file when the name ends so."""
+    """mmdebstrap into the directory `target`."""
     require_root("a Debian root file system")
-    need("debian", mmdebstrap="mmdebstrap")
+    need("debian", {"mmdebstrap": "mmdebstrap", _KEYS: "debian-archive-keyring"})
     scratch = target.parent / "scratch"
     scratch.mkdir()
     argv = [
@@ -73,13 +82,13 @@ def root_fs(
         *options,
         *(suite, str(target)),
     ]
-    call(argv, log=log, env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH, "TMPDIR": str(scratch), **(env or {})})
+    call(argv, log=log, env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH, "TMPDIR": str(scratch)})
     scratch.rmdir()
 
 
 def require_root(what: str) -> None:
     if os.geteuid() != 0:
-        raise Unavailable(f"{what} needs root here; with Docker at hand, LLB_RIG=containers does not")
+        raise UnavailableError(f"{what} needs root here; with Docker at hand, LLB_RIG=containers does not")
 
 
 def host_arch() -> str:

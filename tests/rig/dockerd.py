@@ -1,8 +1,8 @@
-"""Docker Engine from Debian testing in a root of its own: the host's Docker, if any, is neither used nor touched.
+"""Docker Engine from Debian testing in a root of its own: a Docker of the host is neither used nor touched.
 
-dockerd runs in a private mount and pid namespace whose root is an overlay over the cached root file system, so clones share
-the cache and nothing is written to it. The `docker` and `docker-buildx` programs of that root run on the host through the
-root's own dynamic loader: they see the host's files, as a user's client would.
+dockerd runs in private namespaces (dockerd.sh) whose root is an overlay over the cached root file system, so
+clones share the cache and nothing is written to it. The `docker` and `docker-buildx` programs of that root run
+on the host through the root's own dynamic loader: they see the host's files, as a user's client would.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import socket
 from pathlib import Path
 
 from . import debian, host
-from .daemons import PID_LINE, Daemon
+from .daemons import Daemon
 from .errors import RigError
 from .paths import Clone, cached, digest, making, write_atomic
 from .registry import host as registry_host
 from .report import timed
 
 _SUITE = "forky"
-_PACKAGES = ("docker.io", "docker-cli", "docker-buildx", "ca-certificates", "iptables", "git")
+_PACKAGES = ("docker.io", "docker-cli", "docker-buildx", "ca-certificates", "iptables", "git", "passt")
 _PLUGINS = "usr/libexec/docker/cli-plugins"
 
 
@@ -51,26 +51,8 @@ def start(clone: Clone, made: Path) -> None:
     debian.require_root("Docker Engine in its own namespaces")
     root = made / "root"
     _write_client(clone, root)
-    config = {
-        "hosts": ["unix:///rig/run/docker.sock"],
-        "data-root": "/var/lib/docker",
-        "features": {"containerd-snapshotter": True, "cdi": True},
-        "cdi-spec-dirs": [str(clone.sub("cdi"))],
-        "builder": {
-            "entitlements": {"network-host": True, "security-insecure": True, "device": True},
-            "gc": {"enabled": False},
-        },
-        "registry-mirrors": [f"http://{registry_host(clone)}"],
-        "cgroup-parent": f"/{clone.cgroup}",
-        "group": "root",
-        "debug": True,
-        # The host's network has no bridge or firewall rule of ours in it: containers use --network=host or none.
-        "bridge": "none",
-        "iptables": False,
-        "ip6tables": False,
-    }
     work = clone.sub("docker-etc")
-    write_atomic(work / "daemon.json", json.dumps(config, indent=1) + "\n")
+    write_atomic(config_file(clone), config(clone))
     write_atomic(work / "resolv.conf", host.resolv_conf())
     bundle = host.with_extra_authorities((root / "etc/ssl/certs/ca-certificates.crt").read_text())
     write_atomic(work / "ca-certificates.crt", bundle)
@@ -85,35 +67,30 @@ def start(clone: Clone, made: Path) -> None:
         "ETC": str(work),
         "REPO": str(clone.root),
     }
-    daemon.start([], env=environment, script=PID_LINE + _ENTER)
+    daemon.start([], env=environment, script=Path(__file__).with_suffix(".sh").read_text())
     daemon.wait_ready(lambda: answers(clone), 60)
 
 
-_ENTER = """
-# Everything below is in the private mount namespace; it goes when the first process ends.
-mount -t tmpfs rig "$MOUNT"
-mkdir "$MOUNT/upper" "$MOUNT/work" "$MOUNT/root"
-mount -t overlay rig -o "lowerdir=$LOWER,upperdir=$MOUNT/upper,workdir=$MOUNT/work" "$MOUNT/root"
-cd "$MOUNT/root"
-mount -t proc proc proc
-mount --rbind /sys sys
-mount --rbind /dev dev
-mount -t tmpfs tmpfs run
-mkdir -p rig/run rig/old var/lib/docker etc/docker
-mount --bind "$RUN" rig/run
-mount --bind "$DATA" var/lib/docker
-cp "$ETC/daemon.json" etc/docker/daemon.json
-cp --remove-destination "$ETC/resolv.conf" etc/resolv.conf
-cp "$ETC/ca-certificates.crt" etc/ssl/certs/ca-certificates.crt
-# `docker run -v` names paths on the daemon's side: the clone and /tmp are there under their own names.
-mount --rbind /tmp tmp
-mkdir -p ".$REPO"
-mount --bind "$REPO" ".$REPO"
-pivot_root . rig/old
-cd /
-umount -l /rig/old
-exec docker-init -- dockerd --config-file /etc/docker/daemon.json
-"""
+def config_file(clone: Clone) -> Path:
+    return clone.sub("docker-etc") / "daemon.json"
+
+
+def config(clone: Clone) -> str:
+    settings = {
+        "hosts": ["unix:///rig/run/docker.sock"],
+        "data-root": "/var/lib/docker",
+        "features": {"containerd-snapshotter": True, "cdi": True},
+        "cdi-spec-dirs": [str(clone.sub("cdi"))],
+        "builder": {
+            "entitlements": {"network-host": True, "security-insecure": True, "device": True},
+            "gc": {"enabled": False},
+        },
+        "registry-mirrors": [f"http://{registry_host(clone)}"],
+        "cgroup-parent": f"/{clone.cgroup}",
+        "group": "root",
+        "debug": True,
+    }
+    return json.dumps(settings, indent=1) + "\n"
 
 
 def socket_path(clone: Clone) -> Path:
@@ -148,7 +125,7 @@ def answers(clone: Clone) -> bool:
 
 def _write_client(clone: Clone, root: Path) -> None:
     """`docker` on PATH and its plugins in a private DOCKER_CONFIG, each a script around the root's loader."""
-    loaders = [path for pattern in ("lib64/ld-linux-*.so.*", "lib/ld-linux-*.so.*") for path in root.glob(pattern)]
+    loaders = [*root.glob("lib64/ld-linux-*.so.*"), *root.glob("lib/ld-linux-*.so.*")]
     if not loaders:
         raise RigError(f"no dynamic loader in {root}")
     libraries = ":".join(str(path) for path in (*root.glob("usr/lib/*-linux-gnu"), root / "usr/lib"))

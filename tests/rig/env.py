@@ -1,8 +1,8 @@
 """`.engine/env`: shell assignments that tell tests and people where the engines are.
 
-    from tests.rig import env
-    env.update(FRONTEND="127.0.0.1:5000/llbpy/frontend:dev")   # kept by later runs of `up`
-    env.read()["BUILDKIT_HOST"]
+from tests.rig import env
+env.update(FRONTEND="127.0.0.1:5000/llbpy/frontend:dev")   # kept by later runs of `up`
+env.read()["BUILDKIT_HOST"]
 """
 
 from __future__ import annotations

@@ -5,5 +5,5 @@ class RigError(Exception):
     """Something that should have worked did not; the run of `up` fails."""
 
 
-class Unavailable(RigError):
-    """This machine cannot have the part; tests that need it skip with this reason, and `up` still succeeds."""
+class UnavailableError(RigError):
+    """This machine cannot have the part: tests that need it skip with this reason, and `up` succeeds."""

@@ -1,4 +1,4 @@
-"""Where things are: the clone's own `.engine/`, the machine's cache, and the ports and short paths a clone has chosen."""
+"""Where things are: the clone's own `.engine/`, its port and short path, and the machine's cache."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +55,7 @@ class Clone:
 
     @property
     def run(self) -> Path:
-        """The directory of sockets: in `.engine`, or a short one elsewhere when the clone's path is too long."""
+        """The directory of sockets: in `.engine`, or a short one elsewhere when the path is too long."""
         if len(str(self.dir / "run" / "buildkitd.sock")) <= _SOCKET_LIMIT:
             return self.sub("run")
         remembered = self.state().get("run")
@@ -80,7 +80,7 @@ class Clone:
         write_atomic(self.dir / "state.json", json.dumps(state, indent=1) + "\n")
 
     def registry_port(self, *, must_be_free: bool = False) -> int:
-        """The clone's port: derived from its path, below the ephemeral range, kept for good unless another took it."""
+        """Derived from the clone's path, below the ephemeral range; kept unless another program took it."""
         port = self.state().get("registry_port")
         if isinstance(port, int) and not (must_be_free and not _is_free(port)):
             return port
@@ -93,9 +93,9 @@ class Clone:
         raise RigError("no free port between 20000 and 29999 on 127.0.0.1")
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> Generator[None]:
         """One `up` or `down` at a time in a clone."""
-        self.dir.mkdir(parents=True, exist_ok=True)
+        write_atomic(self.dir / ".gitignore", "*\n")
         with locked(self.dir / "lock"):
             yield
 
@@ -122,7 +122,7 @@ def write_atomic(path: Path, text: str, mode: int = 0o644) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Generator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -150,8 +150,8 @@ def cached(name: str) -> Path | None:
 
 
 @contextmanager
-def making(name: str) -> Iterator[tuple[Path, bool]]:
-    """Yields (directory, to be filled?). Filled under a temporary name and renamed, so what is there is complete.
+def making(name: str) -> Generator[tuple[Path, bool]]:
+    """Yields (directory, to be filled?): filled under another name and renamed, so what is there is complete.
 
     Holds a lock per entry: a second clone waits, then finds the entry made.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import BinaryIO
 
 from . import debian
 from .daemons import Daemon
@@ -36,10 +37,10 @@ def host(clone: Clone) -> str:
 def start(clone: Clone, program: Path) -> None:
     debian.require_root("the private namespace of the registry")
     port = clone.registry_port(must_be_free=True)
-    config = clone.dir / "registry.yml"
-    write_atomic(config, _CONFIG.format(storage=clone.sub("registry"), port=port))
+    file = config_file(clone)
+    write_atomic(file, _CONFIG.format(storage=clone.sub("registry"), port=port))
     daemon = Daemon(clone, "registry")
-    daemon.start([program, "serve", config])
+    daemon.start([program, "serve", file])
     daemon.wait_ready(lambda: answers(clone))
 
 
@@ -48,6 +49,14 @@ def answers(clone: Clone) -> bool:
         return Client(host(clone)).ping()
     except OSError:
         return False
+
+
+def config_file(clone: Clone) -> Path:
+    return clone.dir / "registry.yml"
+
+
+def config(clone: Clone) -> str:
+    return _CONFIG.format(storage=clone.sub("registry"), port=clone.registry_port())
 
 
 _CONFIG = """# Written by the rig.
@@ -67,7 +76,9 @@ class Client:
         # Never through a proxy: the registry is on this machine.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-    def _send(self, method: str, url: str, body: bytes | None = None, **headers: str) -> tuple[int, dict[str, str]]:
+    def _send(
+        self, method: str, url: str, body: bytes | BinaryIO | None = None, **headers: str
+    ) -> tuple[int, dict[str, str]]:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         request = urllib.request.Request(url, data=body, method=method, headers=named)
         try:
@@ -85,13 +96,18 @@ class Client:
         status, headers = self._send("HEAD", f"{self._base}/{repository}/manifests/{tag}", Accept=media_types)
         return headers.get("docker-content-digest") if status == 200 else None
 
-    def push_blob(self, repository: str, digest: str, data: bytes) -> None:
+    def push_blob(self, repository: str, digest: str, file: Path) -> None:
         if self._send("HEAD", f"{self._base}/{repository}/blobs/{digest}")[0] == 200:
             return
         _, headers = self._send("POST", f"{self._base}/{repository}/blobs/uploads/", b"")
         place = headers["location"]
         joint = "&" if "?" in place else "?"
-        self._send("PUT", f"{place}{joint}digest={digest}", data, Content_Type="application/octet-stream")
+        with file.open("rb") as data:
+            self._send(
+                *("PUT", f"{place}{joint}digest={digest}", data),
+                Content_Type="application/octet-stream",
+                Content_Length=str(file.stat().st_size),
+            )
 
     def push_manifest(self, repository: str, reference: str, media_type: str, data: bytes) -> None:
         self._send("PUT", f"{self._base}/{repository}/manifests/{reference}", data, Content_Type=media_type)

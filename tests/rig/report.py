@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def say(part: str, text: str) -> None:
 
 
 @contextmanager
-def timed(part: str, text: str) -> Iterator[None]:
+def timed(part: str, text: str) -> Generator[None]:
     say(part, f"{text} ...")
     start = time.monotonic()
     yield
@@ -38,7 +38,7 @@ def call(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> str:
-    """Runs a program; its output goes to `log` (or is returned), and its last lines into the error when it fails."""
+    """Runs a program. Output goes to `log` or is returned, its last lines into the error if it fails."""
     if _interrupted.is_set():
         raise RigError("interrupted")
     words = [str(word) for word in argv]
@@ -72,6 +72,10 @@ class _Pipe:
 
 def tail(text: str, lines: int = 15) -> str:
     return "\n".join("    " + line[:300] for line in text.strip().splitlines()[-lines:])
+
+
+def interrupted() -> bool:
+    return _interrupted.is_set()
 
 
 def interrupt() -> None:

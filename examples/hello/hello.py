@@ -1,0 +1,5 @@
+import platform
+
+import cowsay
+
+cowsay.cow(f"Hello from Python {platform.python_version()}, in an image that is Python too.")

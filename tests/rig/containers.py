@@ -1,0 +1,197 @@
+"""The rig as containers of a Docker that is at hand: registry, BuildKit and a Docker Engine (dind).
+
+For the ordinary machine: Docker and Docker Hub are there, so the base images are the genuine ones and nothing
+is seeded. Not tried against the genuine images where this was written: no container registry was in reach there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from . import registry
+from .buildkit import VERSION, address
+from .dockerd import answers as docker_answers
+from .dockerd import socket_path
+from .errors import RigError
+from .paths import Clone
+from .report import call, interrupted, tail, timed
+
+_IMAGES = {"registry": "registry:3", "buildkit": f"moby/buildkit:{VERSION}", "docker": "docker:28-dind"}
+
+
+def _docker(clone: Clone) -> str | None:
+    """The user's own docker, not the wrapper of a native rig whose .engine/bin is on PATH."""
+    path = os.pathsep.join(
+        entry
+        for entry in os.get_exec_path()
+        if not entry.endswith("/.engine/bin") and Path(entry) != clone.bin
+    )
+    return shutil.which("docker", path=path)
+
+
+def _user_env(clone: Clone) -> dict[str, str]:
+    """The user's own settings, also where `.engine/env` was sourced."""
+    environment = dict(os.environ)
+    if environment.get("DOCKER_HOST", "").removeprefix("unix://") == str(socket_path(clone)):
+        del environment["DOCKER_HOST"]
+    if Path(environment.get("DOCKER_CONFIG", "/")).parent == clone.dir:
+        del environment["DOCKER_CONFIG"]
+    return environment
+
+
+def usable(clone: Clone) -> bool:
+    docker = _docker(clone)
+    if not docker:
+        return False
+    argv = [docker, "info", "--format", "{{.OSType}}"]
+    try:
+        run = subprocess.run(
+            argv, capture_output=True, text=True, timeout=20, env=_user_env(clone), check=False
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return run.returncode == 0 and run.stdout.strip() == "linux"
+
+
+class Containers:
+    name = "containers"
+
+    def __init__(self, clone: Clone) -> None:
+        self._clone = clone
+        self._env = _user_env(clone)
+
+    def _call(self, *words: str) -> str:
+        docker = _docker(self._clone)
+        if not docker:
+            raise RigError("LLB_RIG=containers needs the docker command")
+        return call([docker, *words], env=self._env)
+
+    def _container(self, part: str) -> str:
+        return f"llb-rig-{self._clone.id}-{part}"
+
+    def running(self, part: str) -> bool:
+        try:
+            return (
+                self._call("inspect", "--format", "{{.State.Running}}", self._container(part)).strip()
+                == "true"
+            )
+        except RigError:
+            return False
+
+    def answers(self, part: str) -> bool:
+        if not self.running(part):
+            return False
+        if part == "registry":
+            return registry.answers(self._clone)
+        if part == "docker":
+            return docker_answers(self._clone)
+        try:
+            self._call(
+                "exec", self._container(part), "buildctl", "--addr", _INSIDE["buildkit"], "debug", "workers"
+            )
+        except RigError:
+            return False
+        return True
+
+    def obtain(self, part: str) -> None:
+        image = _IMAGES[part]
+        try:
+            self._call("image", "inspect", image)
+        except RigError:
+            with timed(part, f"docker pull {image}"):
+                self._call("pull", "--quiet", image)
+
+    def start(self, part: str) -> None:
+        name = self._container(part)
+        port = self._clone.registry_port(must_be_free=part == "registry")
+        # One network namespace for the three: the registry is 127.0.0.1:PORT to each of them, and to the host.
+        network = f"--network=container:{self._container('registry')}"
+        sockets = f"--volume={self._clone.run}:/rig"
+        group = str(os.getgid())
+        match part:
+            case "registry":
+                listen = [f"--env=REGISTRY_HTTP_ADDR=0.0.0.0:{port}", f"--publish=127.0.0.1:{port}:{port}"]
+                words = [*listen, "--env=REGISTRY_STORAGE_DELETE_ENABLED=true", _IMAGES[part]]
+            case "buildkit":
+                config = self._clone.dir / "buildkitd.toml"
+                config.write_text(_BUILDKITD.format(port=port))
+                settings = [f"--volume={config}:/etc/buildkit/buildkitd.toml:ro", self._cdi()]
+                words = ["--privileged", network, sockets, *settings, _IMAGES[part]]
+                words += ["--addr", _INSIDE[part], "--group", group]
+            case _:
+                config = self._clone.sub("docker-etc") / "daemon.json"
+                config.write_text(json.dumps(_DAEMON))
+                settings = [f"--volume={config}:/etc/docker/daemon.json:ro", self._cdi()]
+                words = [
+                    "--privileged",
+                    network,
+                    sockets,
+                    *settings,
+                    "--env=DOCKER_TLS_CERTDIR=",
+                    _IMAGES[part],
+                ]
+                words += ["dockerd", "--host", _INSIDE[part], "--group", group]
+        self._call("run", "--detach", "--name", name, *words)
+        if part == "buildkit":
+            self._call(
+                "cp", "--follow-link", f"{name}:/usr/bin/buildctl", f"{self._clone.sub('bin')}/buildctl"
+            )
+        self._wait(part, lambda: self.answers(part))
+
+    def _cdi(self) -> str:
+        return f"--volume={self._clone.sub('cdi')}:/etc/cdi:ro"
+
+    def _wait(self, part: str, ready: Callable[[], bool], seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if interrupted() or time.monotonic() > deadline or not self.running(part):
+                raise RigError(f"{part} did not come up:\n{tail(self._call('logs', self._container(part)))}")
+            time.sleep(0.2)
+
+    def stop(self, part: str) -> bool:
+        there = self._call("ps", "--all", "--quiet", "--filter", f"name=^{self._container(part)}$").strip()
+        if there:
+            self._call("rm", "--force", "--volumes", self._container(part))
+        return bool(there)
+
+    def stopped_all(self) -> None: ...
+
+    def variables(self, part: str) -> dict[str, str]:
+        match part:
+            case "registry":
+                return {"REGISTRY": registry.host(self._clone)}
+            case "buildkit":
+                return {"BUILDKIT_HOST": address(self._clone)}
+            case _:
+                return {"DOCKER_HOST": f"unix://{socket_path(self._clone)}"}
+
+    def facts(self, part: str) -> dict[str, object]:
+        return {"container": self._container(part), "image": _IMAGES[part]}
+
+    def seed(self) -> None:
+        """Nothing: Docker Hub is in reach."""
+
+    def seeded(self) -> dict[str, list[str]]:
+        return {"have": [], "lack": []}
+
+
+_INSIDE = {"buildkit": "unix:///rig/buildkitd.sock", "docker": "unix:///rig/docker.sock"}
+_DAEMON = {
+    "features": {"containerd-snapshotter": True, "cdi": True},
+    "builder": {"entitlements": {"network-host": True, "security-insecure": True, "device": True}},
+}
+_BUILDKITD = """# Written by the rig.
+debug = true
+insecure-entitlements = ["network.host", "security.insecure", "device"]
+[worker.oci]
+  gc = false
+  networkMode = "host"
+[registry."127.0.0.1:{port}"]
+  http = true
+"""
