@@ -100,7 +100,7 @@ def build(reference: str, platform: graph.Platform, builder: graph.Platform) -> 
     """Builds for one platform and pushes; buildctl's progress goes to stderr."""
     output = io.StringIO()
     csv.writer(output, lineterminator="").writerow(
-        ["type=image", f"name={reference}", "push=true", "oci-mediatypes=true", "compression-level=9",
+        ["type=image", f"name={reference}", "push=true", "oci-mediatypes=true",
          "force-compression=true", f"containerimage.config={config(platform).decode()}"]
     )  # fmt: skip
     if reference.startswith(("127.0.0.1:", "localhost:")):

@@ -1,10 +1,43 @@
-"""Container images defined in Python, compiled straight to BuildKit's LLB."""
+"""Container images defined in Python, compiled straight to BuildKit's LLB.
+
+    from llb import Image
+
+    image = Image.debian_slim("3.12").apt_install("git").pip_install("numpy")
+
+An image file like this is built by `docker build -f image.py .` (with our frontend image), by `buildctl`, or
+compiled by `llb compile image.py` and `compile_to_llb(image)`.
+"""
 
 from __future__ import annotations
 
-from llb.errors import LLBError
-from llb.image import FilePatternMatcher, Image, compile_to_llb
-from llb.imagefile import build_arg
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from llb.errors import LLBError
+    from llb.image import FilePatternMatcher, Image, compile_to_llb
+    from llb.imagefile import build_arg
 
 __all__ = ["FilePatternMatcher", "Image", "LLBError", "build_arg", "compile_to_llb"]
 __version__ = "0.1.0.dev0"
+
+# Loaded at first use: the frontend container sends its first requests while these are still being imported.
+_HOMES = {
+    "FilePatternMatcher": "llb.image",
+    "Image": "llb.image",
+    "LLBError": "llb.errors",
+    "build_arg": "llb.imagefile",
+    "compile_to_llb": "llb.image",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'llb' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -21,20 +21,22 @@ else:
 class _ValueMeta(type):
     """Turns the annotations of a class body into slots, and remembers fields, defaults and slot setters."""
 
-    _fields: tuple[str, ...]
-    _defaults: dict[str, Any]
-    _setters: tuple[Callable[[object, Any], None], ...]
+    __value_fields__: tuple[str, ...]
+    __value_defaults__: dict[str, Any]
+    __value_setters__: tuple[Callable[[object, Any], None], ...]
 
     def __new__(mcls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> _ValueMeta:
-        own = tuple(field for field in body.get("__annotations__", {}) if field not in body.get("__classvars__", ()))
+        own = tuple(
+            field for field in body.get("__annotations__", {}) if field not in body.get("__classvars__", ())
+        )
         fields: tuple[str, ...] = ()
         defaults: dict[str, Any] = {}
         setters: tuple[Callable[[object, Any], None], ...] = ()
         for base in bases:
             if isinstance(base, _ValueMeta):
-                fields += base._fields
-                defaults |= base._defaults
-                setters += base._setters
+                fields += base.__value_fields__
+                defaults |= base.__value_defaults__
+                setters += base.__value_setters__
         for field in own:
             if field in body:
                 defaults[field] = body.pop(field)
@@ -42,9 +44,9 @@ class _ValueMeta(type):
                 raise TypeError(f"{name}.{field} has no default but follows fields that have one")
         body["__slots__"] = (*own, *body.get("__slots__", ()))
         cls = super().__new__(mcls, name, bases, body)
-        cls._fields = fields + own
-        cls._defaults = defaults
-        cls._setters = setters + tuple(cls.__dict__[field].__set__ for field in own)
+        cls.__value_fields__ = fields + own
+        cls.__value_defaults__ = defaults
+        cls.__value_setters__ = setters + tuple(cls.__dict__[field].__set__ for field in own)
         return cls
 
 
@@ -52,20 +54,21 @@ class _ValueMeta(type):
 class Value(metaclass=_ValueMeta):
     """Base of immutable values: fields are the annotations of the subclass, in order, defaults included.
 
-    A subclass may define `__post_init__` to check its fields. Fields cannot be assigned later; `replace` copies.
+    A subclass may define `__post_init__` to check its fields. Fields cannot be assigned later; `replace`
+    copies.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         cls = type(self)
         count = len(args)
-        setters = cls._setters
+        setters = cls.__value_setters__
         if count > len(setters):
             raise TypeError(f"{cls.__name__} takes {len(setters)} arguments, not {count}")
         for setter, value in zip(setters, args, strict=False):
             setter(self, value)
         if count < len(setters):
-            defaults = cls._defaults
-            for field, setter in zip(cls._fields[count:], setters[count:], strict=True):
+            defaults = cls.__value_defaults__
+            for field, setter in zip(cls.__value_fields__[count:], setters[count:], strict=True):
                 if field in kwargs:
                     setter(self, kwargs.pop(field))
                 elif field in defaults:
@@ -82,7 +85,13 @@ class Value(metaclass=_ValueMeta):
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed."""
         cls = type(self)
-        return cls(**{field: changes.pop(field, getattr(self, field)) for field in cls._fields}, **changes)
+        names = cls.__value_fields__
+        values = list(self.__value_tuple__())
+        for field, value in changes.items():
+            if field not in names:
+                raise TypeError(f"{cls.__name__} has no field {field!r}")
+            values[names.index(field)] = value
+        return cls(*values)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable: {name!r} cannot be set")
@@ -90,21 +99,21 @@ class Value(metaclass=_ValueMeta):
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable: {name!r} cannot be deleted")
 
-    def _astuple(self) -> tuple[Any, ...]:
-        return tuple([getattr(self, field) for field in type(self)._fields])
+    def __value_tuple__(self) -> tuple[Any, ...]:
+        return tuple([getattr(self, field) for field in type(self).__value_fields__])
 
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        if type(self) is not type(other):
+        if not isinstance(other, Value) or type(self) is not type(other):
             return NotImplemented
-        return self._astuple() == other._astuple()  # pyright: ignore[reportAttributeAccessIssue]
+        return self.__value_tuple__() == other.__value_tuple__()
 
     def __hash__(self) -> int:
-        return hash((type(self), self._astuple()))
+        return hash((type(self), self.__value_tuple__()))
 
     def __repr__(self) -> str:
-        fields = ", ".join(f"{field}={getattr(self, field)!r}" for field in type(self)._fields)
+        fields = ", ".join(f"{field}={getattr(self, field)!r}" for field in type(self).__value_fields__)
         return f"{type(self).__name__}({fields})"
 
     def __copy__(self) -> Self:
@@ -114,4 +123,12 @@ class Value(metaclass=_ValueMeta):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), self._astuple()
+        return type(self), self.__value_tuple__()
+
+
+def slot_setters(cls: type[Value]) -> tuple[Callable[[object, Any], None], ...]:
+    """What sets each field of a new value, in order.
+
+    For classes that are made so often that they write `__init__` by hand; nothing else may call them.
+    """
+    return cls.__value_setters__

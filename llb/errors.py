@@ -3,6 +3,7 @@
 LLBError
  ├─ InvalidError               a wrong value in a call (also a ValueError)
  │   ├─ InvalidTypeError       a wrong type in a call (also a TypeError)
+ │   ├─ RemovedNameError       a method that is gone, with its successor (also an AttributeError)
  │   └─ ModuleNotMountable     a Python module that cannot be added
  ├─ ImageFileError             the image file itself: unreadable, syntax, raises, runs too long
  │   └─ TargetError            the image file has no such target, or none that is meant
@@ -37,6 +38,7 @@ __all__ = [
     "ModuleNotMountable",
     "NotFoundError",
     "RemoteError",
+    "RemovedNameError",
     "TargetError",
     "UnsupportedError",
     "VersionError",
@@ -80,6 +82,10 @@ class InvalidError(LLBError, ValueError):
 
 class InvalidTypeError(InvalidError, TypeError):
     """A wrong type in a call."""
+
+
+class RemovedNameError(InvalidError, AttributeError):
+    """A method that existed once; the hint names what does the same."""
 
 
 class ModuleNotMountable(InvalidError):

@@ -3,7 +3,8 @@
 Definitions are hashed, so their bytes are ours to decide: BuildKit's Go marshaller writes the members of a
 oneof last, protobuf's Python runtime writes them in field order, and a vertex digest depends on it. And the
 frontend container feels every import: protobuf costs about 45 ms there (docs/architecture.md). So ops and
-gateway messages are written with these few functions; `llb/pb` is the oracle that the tests hold them against.
+gateway messages are written with these few functions; `llb/pb` is the oracle that the tests hold them
+against.
 
 Source: https://protobuf.dev/programming-guides/encoding/
 """
@@ -18,10 +19,7 @@ if TYPE_CHECKING:
     """A decoded field: an integer (wire type 0), or the bytes of types 1, 2 and 5."""
 
 
-def varint(value: int) -> bytes:
-    """An integer as a varint; negative ones as 64-bit two's complement (10 bytes), as int32 and int64 do."""
-    if 0 <= value < 0x80:
-        return _SMALL[value]
+def _encode_varint(value: int) -> bytes:
     if value < 0:
         value += 1 << 64
     out = bytearray()
@@ -32,7 +30,23 @@ def varint(value: int) -> bytes:
     return bytes(out)
 
 
-_SMALL = [bytes((i,)) for i in range(0x80)]
+class _Varints(dict[int, bytes]):
+    """Varints of the small numbers met so far: lengths, mostly, and those repeat."""
+
+    def __missing__(self, value: int) -> bytes:
+        encoded = _encode_varint(value)
+        if 0 <= value < 1 << 14:
+            self[value] = encoded
+        return encoded
+
+
+VARINTS = _Varints()
+"""`VARINTS[n]` is `varint(n)`, for loops that feel a call."""
+
+
+def varint(value: int) -> bytes:
+    """An integer as a varint; negative ones as 64-bit two's complement (10 bytes), as int32 and int64 do."""
+    return VARINTS[value]
 
 
 def integer(number: int, value: int) -> bytes:
@@ -67,7 +81,9 @@ def strings(number: int, values: Iterable[str]) -> bytes:
 
 def mapping(number: int, values: Mapping[str, str | bytes]) -> bytes:
     """A `map<string, string>`, `map<string, bytes>` or map of encoded messages, sorted bytewise by key."""
-    entries = sorted((key.encode(), value.encode() if isinstance(value, str) else value) for key, value in values.items())
+    entries = sorted(
+        (key.encode(), value.encode() if isinstance(value, str) else value) for key, value in values.items()
+    )
     return b"".join([message(number, message(1, key) + message(2, value)) for key, value in entries])
 
 
@@ -82,7 +98,7 @@ def _read_varint(buffer: bytes, at: int) -> tuple[int, int]:
         at += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return value, at
+            return value & 0xFFFF_FFFF_FFFF_FFFF, at
         shift += 7
         if shift > 63:
             raise WireError("a varint of more than 10 bytes")
@@ -98,24 +114,38 @@ def fields(buffer: bytes) -> dict[int, list[Field]]:
     at, end = 0, len(buffer)
     try:
         while at < end:
-            key, at = _read_varint(buffer, at)
+            key = buffer[at]
+            at += 1
+            if key > 0x7F:
+                key, at = _read_varint(buffer, at - 1)
             kind = key & 7
             value: Field
-            if kind == 0:
-                value, at = _read_varint(buffer, at)
-            elif kind in (1, 2, 5):
-                size = 8 if kind == 1 else 4
-                if kind == 2:
-                    size, at = _read_varint(buffer, at)
+            if kind == 2:
+                size = buffer[at]
+                at += 1
+                if size > 0x7F:
+                    size, at = _read_varint(buffer, at - 1)
                 value = buffer[at : at + size]
                 at += size
-                if at > end:
-                    raise WireError("a field longer than its message")
+            elif kind == 0:
+                value, at = _read_varint(buffer, at)
+            elif kind in (1, 5):
+                size = 8 if kind == 1 else 4
+                value = buffer[at : at + size]
+                at += size
             else:
                 raise WireError(f"wire type {kind}")
-            found.setdefault(key >> 3, []).append(value)
+            number = key >> 3
+            if number in found:
+                found[number].append(value)
+            elif 0 < number < 1 << 29:
+                found[number] = [value]
+            else:
+                raise WireError(f"field number {number}")
     except IndexError:
         raise WireError("a message that ends within a field") from None
+    if at > end:
+        raise WireError("a field longer than its message")
     return found
 
 
@@ -129,6 +159,10 @@ class Reader:
 
     def has(self, number: int) -> bool:
         return number in self._fields
+
+    def raw(self) -> Mapping[int, list[Field]]:
+        """All fields by number."""
+        return self._fields
 
     def integer(self, number: int) -> int:
         """The last value of an int, bool or enum field, as signed 64 bit."""
@@ -144,6 +178,7 @@ class Reader:
         return value
 
     def string(self, number: int) -> str:
+        """Raises UnicodeDecodeError (a ValueError, as WireError is) if it is not UTF-8."""
         return self.data(number).decode()
 
     def message(self, number: int) -> Reader:
@@ -167,9 +202,12 @@ class Reader:
                 out.append(value)
                 continue
             at = 0
-            while at < len(value):
-                one, at = _read_varint(value, at)
-                out.append(one)
+            try:
+                while at < len(value):
+                    one, at = _read_varint(value, at)
+                    out.append(one)
+            except IndexError:
+                raise WireError(f"field {number} ends within an integer") from None
         return [value - (1 << 64) if value >> 63 else value for value in out]
 
     def mapping(self, number: int) -> dict[str, bytes]:

@@ -19,7 +19,7 @@ take_over_host() {
 tidy() {
     rm -rf "$root"/var/log/* "$root"/var/cache/ldconfig/aux-cache "$root"/var/cache/debconf/*-old \
         "$root"/var/lib/apt/lists/* "$root"/var/lib/dpkg/*-old "$root"/etc/machine-id \
-        "$root"/etc/apt/apt.conf.d/99mmdebstrap "$root"/etc/fstab
+        "$root"/etc/apt/apt.conf.d/99mmdebstrap "$root"/etc/fstab "$root"/var/cache/apt/archives/partial
     find "$root/dev" "$root/run" "$root/tmp" -mindepth 1 -delete
     : >"$root/etc/hostname"
     : >"$root/etc/resolv.conf"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any, override
+from typing import Any
 
 import click
 
@@ -40,7 +40,6 @@ def _shown(path: Path) -> str:
 class _Group(click.Group):
     """A group whose subcommands may raise `LLBError`: shown without a traceback, exit status 1."""
 
-    @override
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)

@@ -46,7 +46,7 @@ def _go_frontend(registry: str) -> str:
             )
     with making(f"dockerfile-frontend-{VERSION}") as (directory, _):
         program = graph.local("program", include=["dockerfile-frontend"])
-        state = graph.scratch().file(graph.copy(program, "/dockerfile-frontend", "/bin/dockerfile-frontend"))
+        state = graph.scratch().file(graph.copy(program, "/dockerfile-frontend", "/bin/dockerfile-frontend", create_dest=True))
         labels = (("moby.buildkit.frontend.network.none", "true"), ("moby.buildkit.frontend.caps", "moby.buildkit.frontend.inputs"))
         config = ImageConfig(entrypoint=("/bin/dockerfile-frontend",), labels=labels).to_json().decode()
         quoted = config.replace('"', '""')
@@ -54,7 +54,7 @@ def _go_frontend(registry: str) -> str:
             [
                 "buildctl",
                 "build",
-                "--progress=quiet",
+                "--progress=plain",
                 f"--local=program={directory}",
                 f'--output=type=image,name={reference},push=true,"containerimage.config={quoted}"',
             ],

@@ -4,6 +4,8 @@ go 1.26.3
 
 require (
 	github.com/containerd/containerd/api v1.11.1
+	github.com/containerd/platforms v1.0.0-rc.4
+	github.com/distribution/reference v0.6.0
 	github.com/moby/buildkit v0.32.2
 	github.com/opencontainers/image-spec v1.1.1
 	github.com/tonistiigi/fsutil v0.0.0-20260717003753-6d9dc2ebad62
@@ -20,10 +22,8 @@ require (
 	github.com/containerd/continuity v0.5.0 // indirect
 	github.com/containerd/errdefs v1.0.0 // indirect
 	github.com/containerd/log v0.1.0 // indirect
-	github.com/containerd/platforms v1.0.0-rc.4 // indirect
 	github.com/containerd/ttrpc v1.2.9 // indirect
 	github.com/containerd/typeurl/v2 v2.3.0 // indirect
-	github.com/distribution/reference v0.6.0 // indirect
 	github.com/docker/go-units v0.5.0 // indirect
 	github.com/felixge/httpsnoop v1.0.4 // indirect
 	github.com/go-logr/logr v1.4.3 // indirect

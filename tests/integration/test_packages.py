@@ -66,6 +66,6 @@ def test_force_build_reruns_a_step_and_all_after_it(frontend: Tools, project: Ca
 
 def test_the_hello_example_runs(docker: Tools) -> None:
     hello = Path("examples/hello")
-    docker.docker_build(hello, "--tag=llb-test-hello").ok()
+    docker.docker_build(hello, "--tag=llb-test-hello", "--network=host").ok()
     ran = docker.run("docker", "run", "--rm", "--network=none", "llb-test-hello").ok()
     assert "Hello from Python 3.11" in ran.text

@@ -42,7 +42,7 @@ def test_the_same_vertices_and_one_cache_through_every_door(
     bytes_ = docker.llb("compile", "image.py", "--bases", str(bases(docker, context)), cwd=context).ok().stdout
     third = docker.buildctl(stdin=bytes_, progress="rawjson").ok()
 
-    digests = set(graph.Definition.from_bytes(bytes_).digests())
+    digests = set(graph.Definition.from_bytes(bytes_).digests()[:-1])
     assert len(digests) == 5  # the base, three commands, and the working directory
     assert digests == set(first.steps()) == set(second.steps()) == set(third.steps())
     assert not all(vertex.cached for vertex in first.steps().values())
@@ -52,12 +52,11 @@ def test_the_same_vertices_and_one_cache_through_every_door(
 
 def test_docker_engine_builds_the_same_vertices(docker: Tools, project: Callable[..., Path], nonce: str) -> None:
     context = project(CHAIN.format(nonce=nonce))
-    engine = docker.docker_build(context, progress="rawjson").ok()
+    first = docker.docker_build(context, progress="rawjson").ok()
+    second = docker.docker_build(context, progress="rawjson").ok()
     bytes_ = docker.llb("compile", "image.py", "--bases", str(bases(docker, context)), cwd=context).ok().stdout
-    digests = set(graph.Definition.from_bytes(bytes_).digests())
-    named = {vertex.name: digest for digest, vertex in engine.steps().items()}
-    # `--network=host`, which this engine needs for RUN, is part of an exec op: only the base is the same here.
-    assert len(named) == len(digests)
+    assert set(graph.Definition.from_bytes(bytes_).digests()[:-1]) == set(first.steps())
+    assert all(vertex.cached for vertex in second.steps().values())
 
 
 def test_bake_builds_an_image_file(docker: Tools, builder: str, project: Callable[..., Path], nonce: str) -> None:

@@ -118,7 +118,6 @@ class Tools:
             "docker",
             *(("buildx", "--builder", builder, "build") if builder else ("build",)),
             f"--progress={progress}",
-            "--network=host",
             f"--build-arg=BUILDKIT_SYNTAX={self.frontend}",
             f"--file={context / file}",
             *arguments,

@@ -1,7 +1,7 @@
 """The rig as containers of a Docker that is at hand: registry, BuildKit and a Docker Engine (dind).
 
 For the ordinary machine: Docker and Docker Hub are there, so the base images are the genuine ones and nothing
-is seeded. Not tried against the genuine images where this was written: no container registry was in reach there.
+is seeded. Not tried against the genuine images where this was written: no container registry was in reach.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import registry
-from .buildkit import VERSION, address
+from .buildkit import VERSION, address, link
 from .dockerd import answers as docker_answers
 from .dockerd import socket_path
 from .errors import RigError
@@ -36,13 +36,18 @@ def _docker(clone: Clone) -> str | None:
 
 
 def _user_env(clone: Clone) -> dict[str, str]:
-    """The user's own settings, also where `.engine/env` was sourced."""
-    environment = dict(os.environ)
-    if environment.get("DOCKER_HOST", "").removeprefix("unix://") == str(socket_path(clone)):
-        del environment["DOCKER_HOST"]
-    if Path(environment.get("DOCKER_CONFIG", "/")).parent == clone.dir:
-        del environment["DOCKER_CONFIG"]
-    return environment
+    """The user's own settings; where `.engine/env` was sourced over them, those of the first `up`."""
+    sourced = Path(os.environ.get("DOCKER_CONFIG", "/")).parent == clone.dir
+    remembered: dict[str, str] = clone.state().get("user_docker", {})
+    environment = {name: value for name, value in os.environ.items() if name not in _USER_VARIABLES}
+    return environment | (remembered if sourced else _user_variables())
+
+
+_USER_VARIABLES = ("DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
+
+
+def _user_variables() -> dict[str, str]:
+    return {name: value for name in _USER_VARIABLES if (value := os.environ.get(name))}
 
 
 def usable(clone: Clone) -> bool:
@@ -108,9 +113,13 @@ class Containers:
                 self._call("pull", "--quiet", image)
 
     def start(self, part: str) -> None:
+        self._clone.remember(
+            user_docker={name: self._env[name] for name in _USER_VARIABLES if name in self._env}
+        )
+        self._link_plugins()
         name = self._container(part)
         port = self._clone.registry_port(must_be_free=part == "registry")
-        # One network namespace for the three: the registry is 127.0.0.1:PORT to each of them, and to the host.
+        # One network namespace for the three: the registry is 127.0.0.1:PORT to each, and to the host.
         network = f"--network=container:{self._container('registry')}"
         sockets = f"--volume={self._clone.run}:/rig"
         group = str(os.getgid())
@@ -143,6 +152,12 @@ class Containers:
                 "cp", "--follow-link", f"{name}:/usr/bin/buildctl", f"{self._clone.sub('bin')}/buildctl"
             )
         self._wait(part, lambda: self.answers(part))
+
+    def _link_plugins(self) -> None:
+        """The client is the user's own; so are its plugins, which it looks for beside its settings."""
+        own = Path(self._env.get("DOCKER_CONFIG") or Path.home() / ".docker") / "cli-plugins"
+        if own.is_dir():
+            link(self._clone.sub("docker-config") / "cli-plugins", own)
 
     def _cdi(self) -> str:
         return f"--volume={self._clone.sub('cdi')}:/etc/cdi:ro"

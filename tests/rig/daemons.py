@@ -92,7 +92,7 @@ class Daemon:
                 )
             time.sleep(0.05)
 
-    def stop(self, seconds: float = 20) -> bool:
+    def stop(self, seconds: float = 10) -> bool:
         """Asks, then kills. True if it was running."""
         pid = self.pid()
         if pid is not None:
@@ -119,7 +119,7 @@ class Daemon:
 
 
 def _start_time(pid: int) -> int | None:
-    """Field 22 of /proc/PID/stat, in clock ticks since boot; None for no process, or a dead one not yet reaped."""
+    """Field 22 of /proc/PID/stat, in clock ticks since boot; None for no process or a dead one."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -131,16 +131,17 @@ def _start_time(pid: int) -> int | None:
 def remove_cgroups(name: str) -> None:
     """Removes the empty cgroups that a daemon leaves: in each hierarchy of v1, or in the one of v2."""
     base = Path("/sys/fs/cgroup")
-    for top in {base, *base.glob("*")}:
-        group = top / name
-        if group.is_dir():
-            for folder in sorted(group.rglob("*"), reverse=True):
-                if folder.is_dir():
-                    _rmdir(folder)
+    deadline = time.monotonic() + 3  # killed processes take a moment to leave theirs
+    while groups := [group for top in (base, *base.glob("*")) if (group := top / name).is_dir()]:
+        for group in groups:
+            for folder in sorted((entry for entry in group.rglob("*") if entry.is_dir()), reverse=True):
+                _rmdir(folder)
             _rmdir(group)
+        if time.monotonic() > deadline:
+            break  # an empty cgroup costs nothing, and the next `down` tries again
+        time.sleep(0.02)
 
 
 def _rmdir(path: Path) -> None:
-    # A process may still be leaving it; an empty cgroup costs nothing, and the next `down` tries again.
     with contextlib.suppress(OSError):
         path.rmdir()

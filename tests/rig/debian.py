@@ -21,7 +21,7 @@ _APT_OPTIONS = ('Acquire::Check-Valid-Until "false"', 'Acquire::Languages "none"
 
 
 def need(part: str, packages: Mapping[str, str]) -> None:
-    """Installs what is absent of these programs (or files, by full path), each from the package it maps to."""
+    """Installs what is absent of these programs (or files, by full path), each from its package."""
     absent = sorted(
         {package for name, package in packages.items() if not shutil.which(name) and not Path(name).exists()}
     )
@@ -74,15 +74,28 @@ def root_fs(
     scratch = target.parent / "scratch"
     scratch.mkdir()
     argv = [
-        # Its mounts of /proc, /sys and /dev stay out of the host's sight, even when it is killed.
-        *("unshare", "--mount", "--", "mmdebstrap", f"--variant={variant}", "--mode=root"),
+        # In namespaces of its own: killed at any moment, it leaves no process and no mount of /proc or /dev.
+        *(
+            "unshare",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            "--",
+            "mmdebstrap",
+            f"--variant={variant}",
+            "--mode=root",
+        ),
         *(f"--aptopt={option}" for option in _APT_OPTIONS),
         f"--include={','.join(packages)}",
         *([f"--architectures={arch}"] if arch else []),
         *options,
         *(suite, str(target)),
     ]
-    call(argv, log=log, env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH, "TMPDIR": str(scratch)})
+    call(
+        argv, log=log, disposable=True, env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH, "TMPDIR": str(scratch)}
+    )
     scratch.rmdir()
 
 

@@ -1,8 +1,8 @@
 """Docker Engine from Debian testing in a root of its own: a Docker of the host is neither used nor touched.
 
 dockerd runs in private namespaces (dockerd.sh) whose root is an overlay over the cached root file system, so
-clones share the cache and nothing is written to it. The `docker` and `docker-buildx` programs of that root run
-on the host through the root's own dynamic loader: they see the host's files, as a user's client would.
+clones share the cache and nothing is written to it. The `docker` and `docker-buildx` programs of that root
+run on the host through the root's own dynamic loader: they see the host's files, as a user's client would.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from .report import timed
 
 _SUITE = "forky"
 _PACKAGES = ("docker.io", "docker-cli", "docker-buildx", "ca-certificates", "iptables", "git", "passt")
+_SCRIPT = Path(__file__).with_suffix(".sh")
 _PLUGINS = "usr/libexec/docker/cli-plugins"
 
 
@@ -67,7 +68,7 @@ def start(clone: Clone, made: Path) -> None:
         "ETC": str(work),
         "REPO": str(clone.root),
     }
-    daemon.start([], env=environment, script=Path(__file__).with_suffix(".sh").read_text())
+    daemon.start([], env=environment, script=_SCRIPT.read_text())
     daemon.wait_ready(lambda: answers(clone), 60)
 
 
@@ -89,6 +90,8 @@ def config(clone: Clone) -> str:
         "cgroup-parent": f"/{clone.cgroup}",
         "group": "root",
         "debug": True,
+        "labels": [f"llb.rig={digest(_SCRIPT.read_text())}"],  # a changed script counts as changed settings
+        "shutdown-timeout": 2,
     }
     return json.dumps(settings, indent=1) + "\n"
 

@@ -30,6 +30,8 @@ unshare --net=/run/net true
 nsenter --net=/run/net mount -t sysfs sysfs /sys
 mount --rbind /rig/old/sys/fs/cgroup /sys/fs/cgroup
 umount -l /rig/old
-pasta --config-net --quiet --runas 0 --netns-only --netns /run/net \
-    --tcp-ports auto --tcp-ns auto --udp-ports none --udp-ns none
+pasta --config-net --quiet --runas 0 --netns-only --netns /run/net --host-lo-to-ns-lo \
+    --tcp-ports 127.0.0.1/auto --tcp-ns auto --udp-ports none --udp-ns none
+# Ports that `docker run -p 80` picks: below those that pasta leaves out as short-lived.
+nsenter --net=/run/net sh -c 'echo "10000 19999" >/proc/sys/net/ipv4/ip_local_port_range'
 exec nsenter --net=/run/net docker-init -- dockerd --config-file /etc/docker/daemon.json

@@ -44,7 +44,8 @@ class Native:
         module.start(self._clone, module.obtain())
 
     def stop(self, part: str) -> bool:
-        return Daemon(self._clone, _DAEMONS[part]).stop()
+        # buildkitd would wait for the builds under way; its database takes no harm from a kill.
+        return Daemon(self._clone, _DAEMONS[part]).stop(3 if part == "buildkit" else 15)
 
     def stopped_all(self) -> None:
         remove_cgroups(self._clone.cgroup)

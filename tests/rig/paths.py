@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import RigError
+from .report import say
 
 ROOT = Path(__file__).resolve().parents[2]
 _SOCKET_LIMIT = 100  # sun_path holds 108 bytes; leave room for the names below
@@ -75,9 +76,9 @@ class Clone:
             return {}
 
     def remember(self, **values: object) -> None:
-        self.dir.mkdir(parents=True, exist_ok=True)
-        state = {**self.state(), **values}
-        write_atomic(self.dir / "state.json", json.dumps(state, indent=1) + "\n")
+        with locked(self.dir / "state.lock"):
+            state = {**self.state(), **values}
+            write_atomic(self.dir / "state.json", json.dumps(state, indent=1) + "\n")
 
     def registry_port(self, *, must_be_free: bool = False) -> int:
         """Derived from the clone's path, below the ephemeral range; kept unless another program took it."""
@@ -122,10 +123,15 @@ def write_atomic(path: Path, text: str, mode: int = 0o644) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Generator[None]:
+def locked(path: Path, waiting: tuple[str, str] | None = None) -> Generator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting:
+                say(*waiting)
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
@@ -156,7 +162,7 @@ def making(name: str) -> Generator[tuple[Path, bool]]:
     Holds a lock per entry: a second clone waits, then finds the entry made.
     """
     final = cache_root() / name
-    with locked(cache_root() / f".{name}.lock"):
+    with locked(cache_root() / f".{name}.lock", ("cache", f"another clone makes {name}; waiting for it")):
         if final.is_dir():
             yield final, False
             return

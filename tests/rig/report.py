@@ -14,7 +14,7 @@ from .errors import RigError
 
 _began = time.monotonic()
 _print_lock = threading.Lock()
-_running: set[subprocess.Popen[bytes]] = set()
+_running: dict[subprocess.Popen[bytes], bool] = {}  # and whether it may be killed
 _interrupted = threading.Event()
 
 
@@ -37,8 +37,12 @@ def call(
     log: Path | None = None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    disposable: bool = False,
 ) -> str:
-    """Runs a program. Output goes to `log` or is returned, its last lines into the error if it fails."""
+    """Runs a program. Output goes to `log` or is returned, its last lines into the error if it fails.
+
+    `disposable`: what it makes is thrown away when it is interrupted, so it may be killed.
+    """
     if _interrupted.is_set():
         raise RigError("interrupted")
     words = [str(word) for word in argv]
@@ -51,11 +55,11 @@ def call(
             )
         except FileNotFoundError:
             raise RigError(f"{words[0]} is not installed") from None
-        _running.add(child)
+        _running[child] = disposable
         try:
             output = child.communicate()[0] or b""
         finally:
-            _running.discard(child)
+            del _running[child]
     text = log.read_text(errors="replace") if log else output.decode(errors="replace")
     if child.returncode != 0:
         where = f" (all of it: {log})" if log else ""
@@ -81,5 +85,8 @@ def interrupted() -> bool:
 def interrupt() -> None:
     """Ends the helper programs under way in any thread, and lets no new one start."""
     _interrupted.set()
-    for child in list(_running):
-        child.terminate()
+    for child, disposable in list(_running.items()):
+        if disposable:
+            child.kill()
+        else:
+            child.terminate()

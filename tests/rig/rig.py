@@ -77,9 +77,8 @@ class Rig:
         return self._failed
 
     def _up(self, parts: Sequence[str]) -> None:
-        # The others are told the registry's address, so it comes first; the rest goes side by side.
-        if "registry" in parts or "bases" in parts:
-            self._attempt("registry", lambda: self._start("registry"))
+        # The others are told the registry's address, so it comes first, always; the rest goes side by side.
+        self._attempt("registry", lambda: self._start("registry"))
         work: dict[str, Callable[[], None]] = {
             "buildkit": lambda: self._start("buildkit"),
             "docker": lambda: self._start("docker"),
@@ -103,10 +102,11 @@ class Rig:
             self._missing[part] = str(reason)
             say(part, f"not on this machine: {reason}")
         except (RigError, OSError) as error:
+            if report.interrupted():
+                return
             self._failed = True
             self._missing[part] = str(error)
-            if not report.interrupted():
-                say(part, f"FAILED: {error}")
+            say(part, f"FAILED: {error}")
 
     def _start(self, part: str) -> None:
         if self._backend.answers(part):
@@ -128,7 +128,7 @@ class Rig:
     def _write_env(self, tried: Sequence[str]) -> None:
         reasons = {part: reason for part, reason in self._reasons().items() if part not in tried}
         for part, reason in self._missing.items():
-            reasons[part] = reason.splitlines()[0].replace("; ", ", ")
+            reasons[part] = reason.splitlines()[0].rstrip(":").replace("; ", ", ")
         variables: dict[str, str | None] = dict.fromkeys(_VARIABLES)
         for part in DAEMONS:
             if self._backend.running(part):

@@ -19,7 +19,9 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize(("page", "code"), EXAMPLES)
-def test_an_example_runs_and_compiles(page: Path, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_example_runs_and_compiles(
+    page: Path, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from llb import Image, compile_to_llb
 
     monkeypatch.chdir(tmp_path)
@@ -41,6 +43,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_make_targets_named_in_the_docs_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for page in PAGES:
-        for target in re.findall(r"`make ([a-z-]+)`|^\$ make ([a-z-]+)", page.read_text("utf-8"), re.MULTILINE):
+        for target in re.findall(
+            r"`make ([a-z-]+)`|^\$ make ([a-z-]+)", page.read_text("utf-8"), re.MULTILINE
+        ):
             name = next(filter(None, target))
             assert re.search(rf"^{name}:", makefile, re.MULTILINE), f"{page.name} names `make {name}`"

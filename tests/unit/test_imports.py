@@ -7,7 +7,19 @@ import sys
 
 import pytest
 
-SLOW = {"asyncio", "dataclasses", "enum", "google", "grpc", "inspect", "pathlib", "rich", "threading", "traceback", "typing"}
+SLOW = {
+    "asyncio",
+    "dataclasses",
+    "enum",
+    "google",
+    "grpc",
+    "inspect",
+    "pathlib",
+    "rich",
+    "threading",
+    "traceback",
+    "typing",
+}
 
 
 def loaded(statement: str) -> set[str]:

@@ -1,0 +1,1 @@
+"""The process inside the frontend container: loads an image file, compiles it, has BuildKit solve it."""

@@ -1,0 +1,228 @@
+"""A build, from the image file to the result."""
+
+from __future__ import annotations
+
+import json
+
+from frontend import options as build_options
+from frontend import report
+from frontend.modules import GatewayModules
+from frontend.resolver import GatewayResolver
+from llb import graph, imagefile
+from llb.errors import LLBError, UnsupportedError
+from llb.gateway import Ref, Result, RpcError, encode_status, subrequest_detail
+from llb.gateway.transport import UNIMPLEMENTED
+from llb.graph import SourceFile
+from llb.image import Bases, bases_of, compile_to_llb
+from llb.image.build import Build
+from llb.image.chain import step_of
+from llb.image.resolver import Resolver
+from llb.image.step import steps_of
+from llb.location import Location
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from frontend.environment import Environment
+    from frontend.loading import Loaded
+    from frontend.options import Options
+    from llb.gateway import Bridge, Pending, Pong
+    from llb.graph import Platform
+    from llb.image import BuildOptions, Image, ImageDefinition, LocalEntry
+    from llb.imagefile import ImageFile, UserCodeError
+
+_BASES = "frontend.llb.bases"
+"""The result's metadata with what was resolved: a `--bases` file. The daemon passes on keys that begin so."""
+
+
+class ImageBuild:
+    """One build of an image file.
+
+    `files` are the user's files by the name that locations use, as far as they are known yet.
+    """
+
+    def __init__(
+        self, bridge: Bridge, environment: Environment, loaded: Loaded, inputs: dict[str, bytes], pong: Pong
+    ) -> None:
+        self._bridge = bridge
+        self._environment = environment
+        self._loaded = loaded
+        self._inputs = inputs
+        self._pong = pong
+        self._modules = GatewayModules(bridge, environment, loaded)
+        self._warnings: list[Pending[None]] = []
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        return {self._loaded.filename: self._loaded.data} | self._modules.sources
+
+    def run(self, on_stuck: Callable[[UserCodeError], object]) -> Result:
+        """Does what was asked: builds, or answers a question.
+
+        Raises:
+            LLBError: whatever the user got wrong, or the daemon refused.
+        """
+        from frontend import subrequests
+
+        request = self._environment.options.get("requestid", "")
+        if request == subrequests.DESCRIBE:
+            return subrequests.describe()
+        if request and request not in subrequests.KNOWN:
+            status = encode_status(
+                UNIMPLEMENTED, f"unsupported request {request}", [subrequest_detail(request)]
+            )
+            raise RpcError(UNIMPLEMENTED, f"unsupported request {request}", status)
+        options = build_options.parse(self._environment)
+        file = self._execute(options, on_stuck)
+        if request == subrequests.TARGETS:
+            return subrequests.targets(file, self._loaded)
+        if request == subrequests.OUTLINE:
+            return subrequests.outline(file, self._loaded, options)
+        name, image = imagefile.pick(file, options.target)
+        self._warn_of_unused(options, file)
+        return self._solve(options, name, image)
+
+    def settle(self) -> None:
+        """Waits until all warnings are shown; one that cannot be is no reason to fail."""
+        while self._warnings:
+            try:
+                self._warnings.pop().result()
+            except RpcError:
+                return
+
+    def _execute(self, options: Options, on_stuck: Callable[[UserCodeError], object]) -> ImageFile:
+        printed: list[str] = []
+        try:
+            return imagefile.execute(
+                self._loaded.data,
+                self._loaded.filename,
+                build_args=options.build_args,
+                timeout=options.timeout,
+                modules=self._modules,
+                output=printed.append,
+                on_stuck=on_stuck,
+            )
+        finally:
+            if printed:
+                self._show("".join(printed))
+
+    def _show(self, printed: str) -> None:
+        if "gateway.warnings" in self._pong.frontend_caps:
+            self._warnings += report.warn_of_output(self._bridge, self._loaded, printed)
+        else:
+            report.log(printed)
+
+    def _warn_of_unused(self, options: Options, file: ImageFile) -> None:
+        unused = options.unused_build_args(frozenset([argument.name for argument in file.build_args]))
+        if unused and "gateway.warnings" in self._pong.frontend_caps:
+            text = f"{self._loaded.filename} does not use the build arguments {', '.join(unused)}"
+            detail = [f'It can read them: llb.build_arg("{unused[0]}").']
+            self._warnings.append(report.warn(self._bridge, self._loaded, text, detail=detail))
+
+    # -- compiling and solving
+
+    def _solve(self, options: Options, name: str, image: Image) -> Result:
+        resolver = GatewayResolver(self._bridge, self._environment, options, self._pong, self._inputs)
+        jobs = [(platform, options.for_target(name, platform)) for platform in options.platforms]
+        for (
+            platform,
+            asked,
+        ) in jobs:  # all questions of all platforms are on their way before the first is needed
+            resolver.prefetch(bases_of(image, platform=platform, options=asked))
+        resolver.look_up(_local_paths(image, *jobs[0]))
+        solved: list[tuple[ImageDefinition, Pending[Result]]] = []
+        for platform, asked in jobs:
+            definition = compile_to_llb(
+                image, platform=platform, resolver=resolver, options=asked, source_files=self._source_file
+            )
+            _check(definition, self._pong)
+            pending = self._bridge.solve(definition.to_bytes(), cache_imports=options.cache_imports)
+            solved.append((definition, pending))
+        return self._result(options, solved)
+
+    def _source_file(self, filename: str) -> SourceFile | None:
+        data = self.files.get(filename)
+        return SourceFile(filename, data) if data is not None else None
+
+    @staticmethod
+    def _result(options: Options, solved: list[tuple[ImageDefinition, Pending[Result]]]) -> Result:
+        refs: list[tuple[str, Ref]] = []
+        metadata: dict[str, bytes] = {}
+        known = Bases()
+        for definition, pending in solved:
+            identifier = str(definition.platform)
+            suffix = f"/{identifier}" if options.multi_platform else ""
+            refs.append((identifier, pending.result().ref or Ref()))
+            metadata[f"containerimage.config{suffix}"] = definition.image_config
+            if definition.base_config:
+                metadata[f"containerimage.base.config{suffix}"] = definition.base_config
+            if options.epoch is not None:
+                metadata[f"source.date.epoch{suffix}"] = str(options.epoch).encode()
+            known = known.including(*definition.bases)
+        metadata["refs.platforms"] = _platforms([definition.platform for definition, _ in solved])
+        metadata[_BASES] = known.to_json()
+        if options.multi_platform:
+            return Result(refs=tuple(refs), metadata=tuple(metadata.items()))
+        return Result(refs[0][1], metadata=tuple(metadata.items()))
+
+
+class _Paths(Resolver):
+    """Notes which paths of local sources a chain will ask for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    def stat(self, context: str, path: str) -> LocalEntry | None:
+        self.asked.append((context, path))
+        return None
+
+
+def _local_paths(image: Image, platform: Platform, options: BuildOptions) -> list[tuple[str, str]]:
+    paths = _Paths()
+    build = Build(platform, paths, options, lambda _: None)
+    for step in steps_of(step_of(image)):
+        try:
+            step.announce(build)
+        except LLBError:  # compiling tells of it, with all that it needs to know
+            break
+    return paths.asked
+
+
+def _platforms(platforms: list[Platform]) -> bytes:
+    """`refs.platforms`: outer keys in capitals, as BuildKit has them."""
+    entries: list[dict[str, Any]] = []
+    for platform in platforms:
+        described: dict[str, Any] = {"architecture": platform.architecture, "os": platform.os}
+        if platform.os_version:
+            described["os.version"] = platform.os_version
+        if platform.os_features:
+            described["os.features"] = list(platform.os_features)
+        if platform.variant:
+            described["variant"] = platform.variant
+        entries.append({"ID": str(platform), "Platform": described})
+    return json.dumps({"Platforms": entries}).encode()
+
+
+def _check(definition: ImageDefinition, pong: Pong) -> None:
+    """Refuses what the daemon cannot do, before it says so in its own words.
+
+    Raises:
+        UnsupportedError: naming the feature and the version that brought it.
+    """
+    missing = graph.missing_capabilities(definition, pong.llb_caps)
+    if not missing:
+        return
+    version = graph.SINCE.get(missing[0], "")
+    since = f": it needs BuildKit {version}" if version else ""
+    error = UnsupportedError(
+        f"this BuildKit cannot do {missing[0]}{since}",
+        hint="Build with a newer one: `docker buildx create --use` starts a current BuildKit.",
+    )
+    for digest, described in definition.metadata.items():
+        if missing[0] in described.capabilities and definition.locations.get(digest):
+            place = definition.locations[digest][0]
+            error.at(Location(place.file.filename, place.start_line))
+            break
+    raise error

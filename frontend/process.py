@@ -1,0 +1,122 @@
+"""The process: standard input and output are the connection to BuildKit, and nothing else may touch them."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from frontend.environment import Environment
+from frontend.loading import Loading
+from llb.errors import LLBError
+from llb.gateway import Bridge, ConnectionLostError, StdioTransport
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from frontend.loading import Loaded
+    from llb.gateway import Result
+    from llb.imagefile import UserCodeError
+
+_WIRE = 900
+"""Where the connection's descriptors are kept: above what a program that closes all of its own gets to."""
+
+
+def main() -> NoReturn:
+    """Runs one build, and ends the process: with status 0 if BuildKit was told how it went."""
+    transport = StdioTransport(*_take_stdio())
+    status = Frontend(transport, Environment.take()).run()
+    # Not sys.exit: tearing the interpreter down takes longer than the rest of a small build.
+    os._exit(status)
+
+
+def _take_stdio() -> tuple[int, int]:
+    """The connection's descriptors, moved away; the user's code gets an empty input and the log as output."""
+    try:
+        moved = (os.dup2(0, _WIRE, inheritable=False), os.dup2(1, _WIRE + 1, inheritable=False))
+    except OSError:  # a lower limit of open files
+        moved = (os.dup(0), os.dup(1))
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    os.close(null)
+    return moved
+
+
+class Frontend:
+    """One build over a connection to BuildKit."""
+
+    def __init__(self, transport: StdioTransport, environment: Environment) -> None:
+        self._transport = transport
+        self._environment = environment
+        self._bridge = Bridge(transport)
+        self._files: dict[str, bytes] = {}
+
+    def run(self) -> int:
+        """Builds, and tells BuildKit the result or the error."""
+        try:
+            try:
+                result = self._result()
+                self._bridge.return_result(result).result()
+            except LLBError as error:
+                self._fail(error)
+            except Exception as error:  # noqa: BLE001 - ours; the user must hear of it in one line
+                self._fail(_internal(error))
+        except ConnectionLostError as error:
+            _log(f"llb frontend: {error.message}\n")
+            return 1
+        except LLBError as error:
+            _log(f"llb frontend: BuildKit does not take the result: {error}\n")
+            return 1
+        return 0
+
+    def _result(self) -> Result:
+        bridge = self._bridge
+        ping = bridge.ping()
+        inputs = bridge.inputs()
+        loading = Loading(bridge, self._environment)
+        # What follows takes as long as the file is on its way.
+        from frontend.build import ImageBuild
+        from frontend.dockerfile import build as build_dockerfile
+        from frontend.dockerfile import is_dockerfile
+
+        given = inputs.result()
+        loaded = loading.finish(given)
+        if is_dockerfile(loaded.filename, loaded.data):
+            return build_dockerfile(bridge, self._environment, given)
+        os.register_at_fork(after_in_child=self._transport.abandon)
+        build = ImageBuild(bridge, self._environment, loaded, given, ping.result())
+        try:
+            return build.run(lambda error: self._stuck(error, loaded))
+        finally:
+            self._files = build.files
+            build.settle()
+
+    def _fail(self, error: LLBError) -> None:
+        if isinstance(error, ConnectionLostError):
+            raise error
+        from frontend.report import status_of
+
+        self._bridge.return_error(status_of(error, self._files)).result()
+
+    def _stuck(self, error: UserCodeError, loaded: Loaded) -> None:
+        """In a child: tells of the parent, which is stuck and ends soon."""
+        from frontend.report import status_of
+
+        self._transport.take_over()
+        self._bridge.return_error(status_of(error, {loaded.filename: loaded.data}))
+
+
+def _log(text: str) -> None:
+    from frontend.report import log
+
+    log(text)
+
+
+def _internal(error: Exception) -> LLBError:
+    from traceback import format_exception
+
+    _log("".join(format_exception(error)))
+    summary = str(error).splitlines()[0][:300] if str(error) else ""
+    message = f"internal error in the llb frontend: {type(error).__name__}: {summary}; please report"
+    return LLBError(message, hint=f"Python {sys.version.split()[0]}; the daemon's log has the details.")

@@ -1,0 +1,77 @@
+"""What the user is told: errors with the lines of their file, and what the file printed."""
+
+from __future__ import annotations
+
+from llb.errors import ImageFileError, LLBError, UnsupportedError
+from llb.gateway import RpcError, WarningSource, encode_status, source_detail
+from llb.gateway.transport import INVALID_ARGUMENT, UNIMPLEMENTED, UNKNOWN
+from llb.imagefile import UserCodeError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from frontend.loading import Loaded
+    from llb.gateway import Bridge, Pending
+    from llb.location import Location
+
+_LINES = 30
+"""How many lines of what an image file prints are shown."""
+_WIDTH = 400
+
+
+def status_of(error: LLBError, files: Mapping[str, bytes]) -> bytes:
+    """An error as BuildKit's clients show it: the excerpts of the user's files, then the message.
+
+    Args:
+        error: what went wrong.
+        files: the user's files by the name that locations use.
+    """
+    if isinstance(error, RpcError) and error.status:
+        return error.status  # the daemon's own, with all its details
+    step = f"{error.step}: " if error.step and not error.message.startswith(error.step) else ""
+    message = f"{step}{error.message}" + (f"\n{error.hint}" if error.hint else "")
+    locations: list[Location] = [error.location] if error.location is not None else []
+    if isinstance(error, UserCodeError):
+        # The innermost line last, next to the message; of several in one file only the innermost.
+        others = {frame.filename: frame for frame in error.frames}
+        locations = [frame for frame in others.values() if frame not in locations] + locations
+    details = [
+        source_detail(place.filename, files[place.filename], [(place.line, place.line)])
+        for place in locations
+        if place.filename in files
+    ]
+    code = INVALID_ARGUMENT if isinstance(error, ImageFileError) else UNKNOWN
+    if isinstance(error, RpcError):
+        code = error.code
+    elif isinstance(error, UnsupportedError):
+        code = UNIMPLEMENTED
+    return encode_status(code, message, details)
+
+
+def warn_of_output(bridge: Bridge, loaded: Loaded, output: str) -> list[Pending[None]]:
+    """Shows what the image file printed, at the vertex that loaded it."""
+    lines = [line.expandtabs() for line in output.splitlines() if line.strip()]
+    shown = [line if len(line) <= _WIDTH else f"{line[:_WIDTH]} …" for line in lines[:_LINES]]
+    if len(lines) > _LINES:
+        shown.append(f"… and {len(lines) - _LINES} lines more")
+    return [warn(bridge, loaded, f"{loaded.filename} printed: {line}") for line in shown]
+
+
+def warn(
+    bridge: Bridge, loaded: Loaded, text: str, *, detail: Sequence[str] = (), line: int = 0
+) -> Pending[None]:
+    """Shows a warning, with a line of the image file if one is given."""
+    source = None
+    if line:
+        source = WarningSource(loaded.filename, loaded.data, ((line, line),))
+    return bridge.warn(loaded.digest, text, detail=detail, source=source)
+
+
+def log(text: str) -> None:
+    """Writes to the daemon's log, if it has one."""
+    import os
+    from contextlib import suppress
+
+    with suppress(OSError):
+        os.write(2, text.encode("utf-8", "replace"))

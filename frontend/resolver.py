@@ -1,0 +1,267 @@
+"""The compiler's questions, answered by BuildKit: bases from registries, files from the client."""
+
+from __future__ import annotations
+
+from frontend.loading import is_missing, local_definition
+from llb import graph
+from llb.errors import BaseError, InvalidError, LocalFileError, UnsupportedError
+from llb.gateway import RpcError, decode_stats
+from llb.gateway.transport import NOT_FOUND, PERMISSION_DENIED
+from llb.graph import Definition, Platform
+from llb.image import LocalEntry, ResolvedBase, ResolvedContext, Resolver
+from llb.image.patterns import escape
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Literal
+
+    from frontend.environment import Environment
+    from frontend.options import Options
+    from llb.gateway import Bridge, ImageMeta, Pending, Pong, Result, Stat
+
+_LISTING = "source.local.metadatatransfer"
+_LIST = ".fsutil-metadata"
+"""The file that a transfer of metadata leaves: each entry with its length before it."""
+_PART = 8 << 20
+
+
+class GatewayResolver(Resolver):
+    """Asks the daemon. One for all platforms of a build: what was asked once is known."""
+
+    def __init__(
+        self, bridge: Bridge, environment: Environment, options: Options, pong: Pong, inputs: dict[str, bytes]
+    ) -> None:
+        self.capabilities = pong.llb_caps
+        self._bridge = bridge
+        self._environment = environment
+        self._options = options
+        self._inputs = inputs
+        self._bases: dict[tuple[str, Platform], Pending[ImageMeta]] = {}
+        self._listings: dict[tuple[str, str], _Listing] = {}
+
+    # -- bases
+
+    def prefetch(self, bases: Sequence[tuple[str, Platform]]) -> None:
+        for reference, platform in bases:
+            self._asked(reference, platform)
+
+    def _asked(self, reference: str, platform: Platform) -> Pending[ImageMeta]:
+        pending = self._bases.get((reference, platform))
+        if pending is None:
+            prefix = f"{platform} internal" if self._options.multi_platform else "internal"
+            pending = self._bases[reference, platform] = self._bridge.resolve_image(
+                reference,
+                platform=platform,
+                mode=self._options.build.image_resolve_mode,
+                log_name=f"[{prefix}] load metadata for {reference}",
+            )
+        return pending
+
+    def base(self, reference: str, platform: Platform) -> ResolvedBase:
+        try:
+            meta = self._asked(reference, platform).result()
+        except RpcError as error:
+            raise _no_base(reference, platform, error) from None
+        return ResolvedBase(meta.reference.partition("@")[0], meta.digest, meta.config, platform)
+
+    # -- named contexts
+
+    def named(self, name: str, source: str, platform: Platform) -> ResolvedContext | None:
+        kind, _, rest = source.partition(":")
+        if kind == "input":
+            return self._input(name, rest)
+        if kind == "oci-layout":
+            return self._layout(name, rest.removeprefix("//"), platform)
+        return None
+
+    def _input(self, name: str, given: str) -> ResolvedContext:
+        if given not in self._inputs:
+            raise InvalidError(
+                f"the named context {name} is the input {given}, which the client did not send"
+            )
+        config = b""
+        metadata = self._environment.options.get(f"input-metadata:{given}")
+        if metadata:
+            import json
+            from binascii import a2b_base64
+
+            try:
+                config = a2b_base64(json.loads(metadata)["containerimage.config"])
+            except (ValueError, LookupError, TypeError):
+                raise InvalidError(f"the metadata of the input {given} cannot be read") from None
+        return ResolvedContext(Definition.from_bytes(self._inputs[given]), config)
+
+    def _layout(self, name: str, spec: str, platform: Platform) -> ResolvedContext:
+        store, separator, digest = spec.partition("@")
+        if not separator:
+            raise InvalidError(f"the named context {name}=oci-layout://{spec} has no digest")
+        directory, colon, last = store.rpartition("/")
+        store = directory + colon + last.partition(":")[0]
+        tagged = graph.Reference.parse(name.partition("::")[0])
+        reference = f"{tagged.domain}/{tagged.path}@{digest}"
+        session = self._environment.session
+        try:
+            meta = self._bridge.resolve_image(
+                reference,
+                platform=platform,
+                log_name=f"[context {name}] load metadata for {reference}",
+                store=(session, store),
+            ).result()
+        except RpcError as error:
+            raise _no_base(f"{name} (oci-layout://{spec})", platform, error) from None
+        state = graph.oci_layout(
+            reference,
+            platform,
+            session=session,
+            store=store,
+            meta=graph.Meta(name=f"[context {name}] OCI load from client"),
+        )
+        return ResolvedContext(graph.marshal(state, platform=platform), meta.config)
+
+    # -- local files
+
+    def look_up(self, paths: Iterable[tuple[str, str]]) -> None:
+        """Starts to look at paths of local sources, all at once: names and kinds only, no contents."""
+        if not self._can_list:
+            return
+        wanted: dict[str, set[str]] = {}
+        for context, path in paths:
+            wanted.setdefault(context, set()).add(path)
+        for context, named in wanted.items():
+            patterns = sorted([escape(path) for path in named if path != "."])
+            listing = self._list(
+                context,
+                follow=patterns,
+                exclude=[f"{pattern}/*" for pattern in patterns] or ["*"],
+                name=f"look up {', '.join(sorted(named))}",
+            )
+            self._listings |= dict.fromkeys([(context, path) for path in named], listing)
+
+    def stat(self, context: str, path: str) -> LocalEntry | None:
+        listing = self._listings.get((context, path))
+        if listing is None:
+            return None
+        resolved = resolve_links(path, listing.entries())
+        if resolved == ".":
+            return LocalEntry(".", "dir")
+        entry = listing.entries().get(resolved)
+        return LocalEntry(resolved, _kind(entry)) if entry is not None else LocalEntry(path, "missing")
+
+    def walk(self, context: str, path: str) -> Iterable[LocalEntry]:
+        if not self._can_list:
+            raise UnsupportedError(
+                f"this BuildKit cannot list local files: it needs {graph.SINCE[_LISTING]}",
+                hint='Give patterns instead of a function: ignore=["**/*.pyc", "data/**"].',
+            )
+        follow = [escape(path)] if path != "." else []
+        entries = self._list(context, follow=follow, exclude=[], name=f"list {path}").entries()
+        prefix = f"{path}/" if path != "." else ""
+        for entry in entries.values():
+            if entry.path.startswith(prefix):
+                yield LocalEntry(entry.path.removeprefix(prefix), _kind(entry))
+
+    def read(self, context: str, path: str) -> bytes:
+        definition, _ = local_definition(
+            context,
+            follow=[escape(path)],
+            session=self._environment.session_of(context),
+            hint=f"{context}-file:{path}",
+            name=f"[internal] read {path}",
+        )
+        ref = self._bridge.solve(definition, evaluate=True).result().ref
+        try:
+            return self._bridge.read_file(ref, path).result() if ref is not None else b""
+        except RpcError as error:
+            if is_missing(error):
+                raise LocalFileError(f"local file {path} does not exist") from None
+            raise
+
+    @property
+    def _can_list(self) -> bool:
+        return _LISTING in (self.capabilities or ())
+
+    def _list(self, context: str, *, follow: Sequence[str], exclude: Sequence[str], name: str) -> _Listing:
+        definition, _ = local_definition(
+            context,
+            follow=follow,
+            exclude=exclude,
+            session=self._environment.session_of(context),
+            hint=f"{context}-names",
+            metadata_only=True,
+            name=f"[internal] {name}",
+        )
+        return _Listing(self._bridge, self._bridge.solve(definition, evaluate=True))
+
+
+class _Listing:
+    """Names and attributes of a client's files, without their contents: they come as one file."""
+
+    def __init__(self, bridge: Bridge, solved: Pending[Result]) -> None:
+        self._bridge = bridge
+        self._solved = solved
+        self._entries: dict[str, Stat] | None = None
+
+    def entries(self) -> dict[str, Stat]:
+        """By path, in the order of a walk."""
+        if self._entries is None:
+            ref = self._solved.result().ref
+            data = b""
+            while ref is not None:
+                part = self._bridge.read_file(ref, _LIST, offset=len(data), length=_PART).result()
+                data += part
+                if len(part) < _PART:
+                    break
+            self._entries = {entry.path: entry for entry in decode_stats(data)}
+        return self._entries
+
+
+def resolve_links(path: str, entries: Mapping[str, Stat]) -> str:
+    """Where a path leads, links followed as in a root of their own."""
+    todo = path.split("/")
+    done: list[str] = []
+    for _ in range(len(todo) + 40 * 8):
+        if not todo:
+            break
+        part = todo.pop(0)
+        if part in ("", "."):
+            continue
+        if part == "..":
+            done = done[:-1]
+            continue
+        entry = entries.get("/".join([*done, part]))
+        if entry is not None and entry.is_symlink:
+            done = [] if entry.linkname.startswith("/") else done
+            todo = entry.linkname.split("/") + todo
+        else:
+            done.append(part)
+    return "/".join([*done, *todo]) or "."
+
+
+def _kind(entry: Stat) -> Literal["dir", "file", "link", "other"]:
+    if entry.is_dir:
+        return "dir"
+    if entry.is_symlink:
+        return "link"
+    return "file" if entry.is_file else "other"
+
+
+def _no_base(reference: str, platform: Platform, error: RpcError) -> BaseError:
+    message = error.message
+    shown = reference.removeprefix("docker.io/library/").removeprefix("docker.io/")
+    if "no match for platform" in message:
+        return BaseError(
+            f"{shown} has no image for {platform}",
+            hint="Build for another --platform, or start from another base.",
+        )
+    if error.code == NOT_FOUND or message.endswith("not found"):
+        return BaseError(
+            f"{shown} was not found: {message}",
+            hint="Are name and tag right?",
+        )
+    if error.code == PERMISSION_DENIED or "authoriz" in message or "denied" in message:
+        return BaseError(
+            f"{shown} cannot be had: {message}",
+            hint="Is the name right? If it is private, log in where the build is started: docker login.",
+        )
+    return BaseError(f"{shown} cannot be had: {message}")

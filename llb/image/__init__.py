@@ -1,0 +1,25 @@
+"""Images as chains of steps, and how they become what BuildKit builds."""
+
+from __future__ import annotations
+
+from llb.image.compile import ImageDefinition, bases_of, compile_to_llb
+from llb.image.image import Image
+from llb.image.options import BuildOptions
+from llb.image.patterns import NON_PYTHON_FILES, FilePatternMatcher
+from llb.image.resolver import Bases, LocalDirectory, LocalEntry, ResolvedBase, ResolvedContext, Resolver
+
+__all__ = [
+    "NON_PYTHON_FILES",
+    "Bases",
+    "BuildOptions",
+    "FilePatternMatcher",
+    "Image",
+    "ImageDefinition",
+    "LocalDirectory",
+    "LocalEntry",
+    "ResolvedBase",
+    "ResolvedContext",
+    "Resolver",
+    "bases_of",
+    "compile_to_llb",
+]

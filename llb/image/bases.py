@@ -1,0 +1,229 @@
+"""What a chain starts from: an image of a registry, Python on Debian, or nothing."""
+
+from __future__ import annotations
+
+from llb import graph
+from llb.errors import BaseError, InvalidError, UnsupportedError
+from llb.graph.reference import Reference
+from llb.image import arguments
+from llb.image.build import image_source, parse_reference
+from llb.image.chain import Chain, started
+from llb.image.config import resolved
+from llb.image.recipes import DEFAULT_RECIPE, RECIPES, check_python_type
+from llb.image.step import Lowered, Step
+from llb.oci import DEFAULT_PATH, ImageConfig
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
+
+    from llb.graph import Platform, State
+    from llb.image.build import Build
+
+
+class FromRegistry(Step):
+    """An image of a registry."""
+
+    tag: str
+    force_build: bool
+
+    method = "from_registry"
+
+    @property
+    def vertices(self) -> int:
+        return 1
+
+    def reference(self) -> Reference:
+        return parse_reference(self.tag)
+
+    def announce(self, build: Build) -> None:
+        build.want_base(str(self.reference()), build.platform)
+
+    def lower(self, below: Lowered, build: Build) -> Lowered:  # noqa: ARG002 (there is nothing below)
+        reference = self.reference()
+        platform = build.platform
+        replaced = build.named_context(reference)
+        if replaced is not None:
+            state, config = self._from_context(build, *replaced)
+        else:
+            state, config = self._from_image(build, reference)
+        ignore_cache = self.force_build or build.options.no_cache
+        return Lowered(started_on(state, config, platform, build), config, None, ignore_cache)
+
+    def _from_image(self, build: Build, reference: Reference) -> tuple[State, ImageConfig]:
+        platform = build.platform
+        known = build.base(str(reference), platform)
+        if known is not None:
+            build.base_config = known.config
+            config = read_config(known.config, reference)
+            reference = Reference.parse(known.reference)
+            if known.digest:
+                reference = reference.replace(digest=known.digest)
+            if config.is_empty:
+                return graph.scratch(), config
+        else:
+            config = build.default_config(platform)
+        state = graph.image(
+            str(reference),
+            platform,
+            resolve_mode=build.options.image_resolve_mode,  # pyright: ignore[reportArgumentType]
+            meta=build.meta(self, f"{self.method} {reference}"),
+        )
+        return state, config
+
+    def _from_context(self, build: Build, name: str, source: str) -> tuple[State, ImageConfig]:
+        """The base that a named context gives; not pinned by a digest, as in the Dockerfile frontend."""
+        platform = build.platform
+        meta = build.meta(self, f"[context {name}] {source}")
+        image = image_source(source)
+        if image is not None:
+            known = build.base(str(image), platform)
+            if known is None:
+                return graph.image(str(image), platform, meta=meta), build.default_config(platform)
+            build.base_config = known.config
+            return graph.image(known.reference, platform, meta=meta), read_config(known.config, image)
+        found = build.resolver.named(name, source, platform)
+        if found is None:
+            raise UnsupportedError(
+                f"the named context {name}={source} cannot stand for a base image here",
+                hint=f"Build with --build-context {name}=docker-image://…",
+            )
+        config = read_config(found.config, name) if found.config else build.default_config(platform)
+        build.base_config = found.config
+        return found.definition.state(), config
+
+
+class DebianSlim(FromRegistry):
+    """Python on Debian. `tag` is the Python version, empty for the recipe's own."""
+
+    method = "debian_slim"
+
+    def reference(self) -> Reference:
+        recipe = RECIPES[DEFAULT_RECIPE]
+        return parse_reference(f"python:{recipe.python(self.tag or None)}-slim-{recipe.debian}")
+
+
+class FromScratch(Step):
+    """Nothing at all."""
+
+    force_build: bool
+
+    method = "from_scratch"
+
+    def lower(self, below: Lowered, build: Build) -> Lowered:  # noqa: ARG002 (there is nothing below)
+        config = build.default_config(build.platform)
+        state = started_on(graph.scratch(), config, build.platform, build)
+        return Lowered(state, config, None, self.force_build or build.options.no_cache)
+
+
+def read_config(data: bytes, name: object) -> ImageConfig:
+    """The config of a base; PATH is never missing, but on Windows.
+
+    Raises:
+        BaseError: the registry has something that is no image config.
+    """
+    try:
+        config = ImageConfig.from_json(data)
+    except InvalidError as error:
+        raise BaseError(
+            f"{name} cannot be a base: {error.message}", hint="Is it a container image?"
+        ) from None
+    config = config.replace(created="", workdir=config.workdir and resolved("", config.workdir))
+    if config.os == "windows" or "PATH" in dict(config.environment):
+        return config
+    return config.with_env("PATH", DEFAULT_PATH)
+
+
+def started_on(state: State, config: ImageConfig, platform: Platform, build: Build) -> State:
+    """A base's filesystem with the environment that its config and the build's options give to commands."""
+    options = build.options
+    state = state.with_platform(platform).with_envs(config.environment)
+    if options.hostname:
+        state = state.with_hostname(options.hostname)
+    if config.workdir:
+        state = state.with_dir(config.workdir)
+    if config.user:
+        state = state.with_user(config.user)
+    if options.network != "sandbox":
+        state = state.with_network(options.network)  # pyright: ignore[reportArgumentType]
+    if options.extra_hosts:
+        state = state.with_extra_hosts(options.extra_hosts)
+    if options.ulimits and build.supports("exec.meta.ulimit"):
+        state = state.with_ulimits(*options.ulimits)
+    if options.cgroup_parent and build.supports("exec.meta.cgroup.parent"):
+        state = state.with_cgroup_parent(options.cgroup_parent)
+    return state
+
+
+class Bases(Chain):
+    """The factories of `Image`."""
+
+    __slots__ = ()
+
+    @classmethod
+    @started
+    def from_registry(cls, tag: str, *, force_build: bool = False) -> Self:
+        """An image of a registry.
+
+        Its environment, working directory, user and shell hold for what follows. They come from its config,
+        where the build can ask a registry or was given a file of known bases; otherwise they are assumed: the
+        usual PATH, `/`, root, `/bin/sh`.
+
+        Args:
+            tag: `name[:tag][@digest]`, such as `debian:12-slim` or `ghcr.io/owner/name:1.2`; a name without a
+                host is one of Docker Hub.
+            force_build: use no cached result of any step of this chain.
+
+        Raises:
+            InvalidTypeError: `tag` is not a string.
+            InvalidError: `tag` is empty. That it is not a reference is found when the image is compiled.
+
+        Example:
+            ```python
+            image = Image.from_registry("nvidia/cuda:12.4.1-devel-ubuntu22.04").run_commands("nvcc --version")
+            ```
+        """
+        tag = arguments.text("tag", tag, 'Image.from_registry("debian:12-slim")')
+        return cls._start(FromRegistry, tag, arguments.flag("force_build", force_build))
+
+    @classmethod
+    @started
+    def debian_slim(cls, python_version: str | None = None, force_build: bool = False) -> Self:
+        """Python on a small Debian: the `python:…-slim` image of Docker Hub, of a fixed patch release.
+
+        Compilers and the other build tools that come with this base elsewhere are not in it yet: add them
+        with `apt_install("build-essential")`.
+
+        Args:
+            python_version: `"3.12"` for the patch release that the builder version fixes, `"3.12.4"` for that
+                one, None for the builder version's own series (3.12), whatever Python runs this.
+            force_build: use no cached result of any step of this chain.
+
+        Raises:
+            InvalidTypeError: `python_version` is not a string: 3.10 as a number is 3.1.
+            InvalidError: it is empty. That a version is not available is found when the image is compiled.
+
+        Example:
+            ```python
+            image = Image.debian_slim("3.12").pip_install("numpy")
+            ```
+        """
+        version = check_python_type(python_version)
+        if version is not None:
+            arguments.text("python_version", version, 'Image.debian_slim("3.12")')
+        return cls._start(DebianSlim, version or "", arguments.flag("force_build", force_build))
+
+    @classmethod
+    @started
+    def from_scratch(cls, force_build: bool = False) -> Self:
+        """Nothing: no files, no shell. `add_local_dir` and `add_local_file` give it what it shall hold.
+
+        Args:
+            force_build: use no cached result of any step of this chain.
+
+        Example:
+            ```python
+            image = Image.from_scratch().entrypoint(["/server"]).add_local_file("server", "/server")
+            ```
+        """
+        return cls._start(FromScratch, arguments.flag("force_build", force_build))

@@ -1,0 +1,322 @@
+"""One compilation: what steps may ask while they are lowered, and what they share."""
+
+from __future__ import annotations
+
+from llb import graph
+from llb.errors import InvalidError, LocalDirectoryError, LocalFileError, UnsupportedError
+from llb.graph import Meta, ProgressGroup, SourceRange
+from llb.graph.paths import clean
+from llb.graph.reference import Reference
+from llb.image.patterns import escape
+from llb.image.resolver import ResolvedBase
+from llb.oci import DEFAULT_PATH, History, ImageConfig, timestamp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from llb.graph import Platform, SourceFile, State
+    from llb.image.options import BuildOptions
+    from llb.image.resolver import LocalEntry, Resolver
+    from llb.image.step import Step
+    from llb.location import Location
+
+_SLUG = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_.-")
+
+
+class Build:
+    """What the steps of one compilation ask, and where vertices get their names and lines from.
+
+    Steps `announce` first, so that bases are asked for at once and adds share one transfer; then they are
+    lowered in order.
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        resolver: Resolver,
+        options: BuildOptions,
+        source_files: Callable[[str], SourceFile | None],
+    ) -> None:
+        self.platform = platform
+        self.resolver = resolver
+        self.options = options
+        self.total = 0
+        self.base_config = b""
+        """The config of the last base that was resolved."""
+        self._source_files = source_files
+        self._index = 0
+        self._bases: dict[tuple[str, Platform], ResolvedBase | None] = {}
+        self._followed: dict[str, set[str]] = {}
+        self._locals: dict[tuple[object, ...], State] = {}
+        self._files: dict[str, SourceFile | None] = {}
+        self._ranges: dict[tuple[str, int], tuple[SourceRange, ...]] = {}
+        self._contexts = dict(options.contexts)
+        self._created = "" if options.source_date_epoch is None else timestamp(options.source_date_epoch)
+
+    # -- the engine ------------------------------------------------------------------------------------------
+
+    def supports(self, capability: str) -> bool:
+        """Whether the engine can do something; an engine that nobody knows is a current one."""
+        known = self.resolver.capabilities
+        return known is None or capability in known
+
+    # -- names, lines, history -------------------------------------------------------------------------------
+
+    def meta(self, step: Step, text: str, *, ignore_cache: bool = False) -> Meta:
+        """The metadata of the step's next vertex: `[2/7] pip_install numpy`, and the user's line."""
+        self._index += 1
+        name = self._name(self._index, text)
+        return Meta(name, (), ignore_cache, None, None, self.locations(step.location))
+
+    def linked_meta(self, step: Step, text: str, *, ignore_cache: bool = False) -> tuple[Meta, Meta]:
+        """The metadata of a vertex that is made beside the chain, and of the merge that links it in."""
+        first = self.meta(step, text, ignore_cache=ignore_cache)
+        # The group's id must tell it from others of the same build, and be the same each time.
+        group = f"{first.name} {self.platform} {self.options.progress_prefix}"
+        return (
+            first.replace(progress_group=ProgressGroup(group, first.name, weak=True)),
+            first.replace(
+                name=self._name(self._index, f"link {text}"), progress_group=ProgressGroup(group, first.name)
+            ),
+        )
+
+    def _name(self, index: int, text: str) -> str:
+        prefix = self.options.progress_prefix
+        total = str(self.total)
+        return f"[{prefix + ' ' if prefix else ''}{index:{len(total)}}/{total}] {text}"
+
+    def locations(self, location: Location) -> tuple[SourceRange, ...]:
+        """The user's line for the engine's errors; nothing if its file cannot be read."""
+        key = (location.filename, location.line)
+        known = self._ranges.get(key)
+        if known is None:
+            name = location.filename
+            if name not in self._files:
+                self._files[name] = self._source_files(name)
+            file = self._files[name]
+            known = self._ranges[key] = (SourceRange(file, location.line),) if file is not None else ()
+        return known
+
+    def history(self, created_by: str, *, empty_layer: bool = False) -> History:
+        """A history entry of this build."""
+        return History(created_by, empty_layer, created=self._created)
+
+    @property
+    def created_time(self) -> int | None:
+        """The time of what file actions make, where it is to be reproducible; nanoseconds."""
+        epoch = self.options.source_date_epoch
+        return None if epoch is None else epoch * 1_000_000_000
+
+    # -- bases -----------------------------------------------------------------------------------------------
+
+    def want_base(self, reference: str, platform: Platform) -> None:
+        """Announce a base: `reference` is its full name."""
+        replaced = self.named_context(Reference.parse(reference))
+        if replaced is not None:
+            reference = _image_of(replaced[1])
+        if reference:
+            self._bases.setdefault((reference, platform), None)
+
+    @property
+    def wanted_bases(self) -> tuple[tuple[str, Platform], ...]:
+        return tuple(self._bases)
+
+    def base(self, reference: str, platform: Platform) -> ResolvedBase | None:
+        """What the resolver knows of a base, asked once."""
+        known = self._bases.get((reference, platform))
+        if known is None:
+            known = self.resolver.base(reference, platform)
+            if known is not None and known.platform is None:
+                known = known.replace(platform=platform)
+            self._bases[reference, platform] = known
+        return known
+
+    @property
+    def known_bases(self) -> tuple[ResolvedBase, ...]:
+        return tuple([base for base in self._bases.values() if base is not None])
+
+    def named_context(self, reference: Reference) -> tuple[str, str] | None:
+        """The named context that replaces a base: its name and source."""
+        name = _familiar(reference)
+        for key in (f"{name}::{self.platform.normalized()}", name):
+            if key in self._contexts:
+                return key, self._contexts[key]
+        return None
+
+    def default_config(self, platform: Platform) -> ImageConfig:
+        """The config of an image that has none, or that nobody knows."""
+        return ImageConfig(
+            os=platform.os,
+            architecture=platform.architecture,
+            variant=platform.variant,
+            os_version=platform.os_version,
+            os_features=platform.os_features,
+            env=() if platform.os == "windows" else (f"PATH={DEFAULT_PATH}",),
+            workdir="/",
+        )
+
+    # -- local files -----------------------------------------------------------------------------------------
+
+    def locate(self, path: str, *, directory: bool) -> tuple[str, str]:
+        """Which local source serves a path, and where in it: `.` is its root.
+
+        Paths are relative to the main context. What lies outside of it comes from the named context that is
+        called like one of the directories above it.
+
+        Raises:
+            LocalFileError: it is outside, and there is no such context.
+        """
+        cleaned = clean(path)
+        if not cleaned.startswith(("/", "~")) and cleaned != ".." and not cleaned.startswith("../"):
+            return self.options.context_name, cleaned
+        inside = self.resolver.relative(path)
+        if inside is not None:
+            return self.options.context_name, clean(inside)
+        parts = [part for part in cleaned.split("/") if part not in ("", "..", "~")]
+        flag = ""
+        for depth in range(len(parts) if directory else len(parts) - 1, 0, -1):
+            name = _slug(parts[depth - 1])
+            source = self._contexts.get(name, "")
+            if source.startswith("local:"):
+                return source.removeprefix("local:"), "/".join(parts[depth:]) or "."
+            if name and not flag:
+                above = (
+                    cleaned[: len(cleaned) - len("/".join(["", *parts[depth:]]))]
+                    if parts[depth:]
+                    else cleaned
+                )
+                flag = f"--build-context {name}={above}"
+        raise LocalFileError(
+            f"{path} is outside of the build's context directory",
+            hint=f"Build with {flag} to serve it, or move it into the context directory."
+            if flag
+            else "Move it into the context directory, or build with a directory above it as context.",
+        )
+
+    def check_local(self, context: str, path: str, given: str, *, directory: bool) -> LocalEntry | None:
+        """What a path is, if the resolver can tell.
+
+        Raises:
+            LocalFileError: it is not there, or is a directory where a file was meant.
+            LocalDirectoryError: it is not a directory.
+        """
+        entry = self.resolver.stat(context, path)
+        if entry is None:
+            return None
+        if entry.kind == "missing":
+            what = "dir" if directory else "file"
+            raise LocalFileError(
+                f"local {what} {given} does not exist",
+                hint="Paths are relative to the build's context directory.",
+            )
+        if directory and entry.kind != "dir":
+            raise LocalDirectoryError(f"{given} is not a directory", hint="Add it with add_local_file.")
+        if not directory and entry.kind == "dir":
+            raise LocalFileError(f"{given} is a directory", hint="Add it with add_local_dir.")
+        return entry
+
+    def read_local(self, path: str) -> bytes:
+        """A file of the build machine, by the path that the user wrote."""
+        context, inside = self.locate(path, directory=False)
+        entry = self.resolver.stat(context, inside)
+        if entry is not None and entry.kind != "file":
+            raise LocalFileError(f"the file {path} does not exist")
+        return self.resolver.read(context, inside)
+
+    def want_local(self, context: str, path: str) -> None:
+        """Announce a path that is to be transferred whole: all of them share one transfer."""
+        self._followed.setdefault(context, set()).add(path)
+
+    def local(self, context: str) -> State:
+        """The local source that holds all paths that were announced."""
+        paths = self._followed.get(context, {"."})
+        follow = () if "." in paths else tuple(sorted([escape(path) for path in paths], key=str.encode))
+        return self._local(context, follow, (), self._hint(context))
+
+    def selected(self, context: str, path: str, exclude: Sequence[str], key: str) -> State:
+        """A local source of its own for a part of a path.
+
+        `key` stands for the selection as the user wrote it: the engine's copy is kept by it, so that after an
+        edit only what changed is sent, and selections do not take turns in one copy.
+        """
+        import hashlib
+
+        digest = hashlib.sha256(f"{path}\0{key}".encode()).hexdigest()[:16]
+        follow = () if path == "." else (escape(path),)
+        return self._local(context, follow, tuple(exclude), f"{self._hint(context)}:{digest}")
+
+    def _hint(self, context: str) -> str:
+        return context if context == self.options.context_name else f"context:{context}-"
+
+    def _local(self, context: str, follow: tuple[str, ...], exclude: tuple[str, ...], hint: str) -> State:
+        key = (context, follow, exclude, hint)
+        if key not in self._locals:
+            options = self.options
+            main = context == options.context_name
+            name = "[internal] load build context" if main else f"[context {context}] load from client"
+            self._locals[key] = graph.local(
+                context,
+                follow=follow,
+                exclude=exclude,
+                shared_key_hint=hint,
+                session=dict(options.local_sessions).get(context, options.session),
+                unique=options.local_unique,
+                meta=Meta(name=name),
+            )
+        return self._locals[key]
+
+
+def require_linux(build: Build, what: str) -> None:
+    """Refuse what has no meaning on other systems."""
+    if build.platform.os == "windows":
+        raise UnsupportedError(f"{what} needs a Linux image, not one for {build.platform}")
+
+
+def parse_reference(text: str) -> Reference:
+    """The full name of a base, tagged.
+
+    Raises:
+        InvalidError: it is not a reference.
+    """
+    return Reference.parse(text).tagged()
+
+
+def image_source(source: str) -> Reference | None:
+    """The image that a named context of the kind `docker-image://` names; None for another kind.
+
+    Raises:
+        InvalidError: what it names is not a reference.
+    """
+    if not source.startswith("docker-image:"):
+        return None
+    name = source.removeprefix("docker-image:").removeprefix("//")
+    if name == "scratch":
+        raise InvalidError(
+            "a named context that replaces a base with scratch", hint="Write Image.from_scratch()."
+        )
+    return parse_reference(name)
+
+
+def _image_of(source: str) -> str:
+    try:
+        reference = image_source(source)
+    except InvalidError:
+        return ""
+    return str(reference) if reference is not None else ""
+
+
+def _familiar(reference: Reference) -> str:
+    """The short form that people write, without `:latest`."""
+    name = str(reference)
+    if reference.domain == "docker.io":
+        name = name.removeprefix("docker.io/")
+        if reference.path.count("/") == 1:
+            name = name.removeprefix("library/")
+    return name.removesuffix(":latest")
+
+
+def _slug(name: str) -> str:
+    """A directory's name as name of a context: lower case, no characters that such a name cannot have."""
+    text = "".join([character if character in _SLUG else "-" for character in name.lower()])
+    return text.strip("-._")

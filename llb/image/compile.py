@@ -1,0 +1,173 @@
+"""From a chain to a definition: pure, without an engine."""
+
+from __future__ import annotations
+
+import os
+
+from llb import graph
+from llb.errors import InvalidError, LLBError
+from llb.graph import LINUX_AMD64, Definition, Platform, SourceFile
+from llb.graph.platform import as_platform
+from llb.image.build import Build
+from llb.image.chain import step_of
+from llb.image.options import BuildOptions
+from llb.image.resolver import LocalDirectory, ResolvedBase, Resolver
+from llb.image.step import Lowered, Step, steps_of
+from llb.oci import ImageConfig
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llb.image.image import Image
+
+_NO_OPTIONS = BuildOptions()
+_NOTHING = Lowered(graph.scratch(), ImageConfig())
+
+
+class ImageDefinition(Definition):
+    """A definition, and what the image is besides its filesystem."""
+
+    image_config: bytes = b""
+    """The OCI image config, JSON."""
+    base_config: bytes = b""
+    """The config of the base it starts from; empty if nobody knows it."""
+    platform: Platform = LINUX_AMD64
+    bases: tuple[ResolvedBase, ...] = ()
+    """What was known of the bases: what a `--bases` file holds."""
+
+
+def compile_to_llb(
+    image: Image,
+    *,
+    platform: str | Platform | None = None,
+    resolver: Resolver | None = None,
+    options: BuildOptions = _NO_OPTIONS,
+    source_files: Callable[[str], SourceFile | None] | None = None,
+) -> ImageDefinition:
+    """Compile an image to the definition that BuildKit builds. No engine and no network are needed.
+
+    The same image, platform, options and answers of the resolver give the same bytes on every machine.
+
+    Args:
+        image: what to compile.
+        platform: what it is for, such as `linux/arm64`; default `linux/amd64`.
+        resolver: who knows about base images and local files. Default: local files are looked up in the
+            working directory, nothing is known about bases.
+        options: what the build was asked for besides the chain.
+        source_files: gives the text of the user's files by the name that Python knows them by, so that
+            errors of the engine can quote them; default: they are read from the disk.
+
+    Returns:
+        The definition: `.to_bytes()` for `buildctl build`, `.digest`, `.image_config`, `.bases`.
+
+    Raises:
+        InvalidTypeError: `image` is not an image.
+        LLBError: a step cannot be done; the error knows the user's line.
+
+    Example:
+        ```python
+        definition = compile_to_llb(Image.debian_slim("3.12").pip_install("numpy"), platform="linux/arm64")
+        sys.stdout.buffer.write(definition.to_bytes())
+        ```
+    """
+    build, steps = _announced(
+        image, platform, resolver or LocalDirectory(), options, source_files or read_source_file
+    )
+    build.resolver.prefetch(build.wanted_bases)
+    lowered = _NOTHING
+    closed: Step | None = None
+    for step in steps:
+        if closed is not None and not step.goes_on_top:
+            raise _closed(step, closed)
+        try:
+            lowered = step.lower(lowered, build)
+        except LLBError as error:
+            raise error.at(step.location, step.method) from None
+        closed = step if step.closes else None
+    config = lowered.finished_config()
+    if options.labels:
+        config = config.with_labels(options.labels)
+    definition = graph.marshal(lowered.state, platform=build.platform, caps=build.resolver.capabilities)
+    return ImageDefinition.of(
+        definition,
+        image_config=_of_platform(config, build.platform).to_json(),
+        base_config=build.base_config,
+        platform=build.platform,
+        bases=build.known_bases,
+    )
+
+
+def bases_of(
+    image: Image, *, platform: str | Platform | None = None, options: BuildOptions = _NO_OPTIONS
+) -> tuple[tuple[str, Platform], ...]:
+    """What compiling an image will ask a resolver's `base` for: to ask for those of several images at once.
+
+    Raises:
+        InvalidTypeError: `image` is not an image.
+        LLBError: a base cannot be named; the error knows the user's line.
+    """
+    return _announced(image, platform, Resolver(), options, read_source_file, bases_only=True)[0].wanted_bases
+
+
+def _announced(
+    image: Image,
+    platform: str | Platform | None,
+    resolver: Resolver,
+    options: BuildOptions,
+    source_files: Callable[[str], SourceFile | None],
+    *,
+    bases_only: bool = False,
+) -> tuple[Build, list[Step]]:
+    steps = steps_of(step_of(image))
+    wanted = (as_platform(platform) if platform is not None else LINUX_AMD64).normalized()
+    build = Build(wanted, resolver, options, source_files)
+    for step in steps:
+        if bases_only and step.parent is not None:
+            continue
+        build.total += step.vertices
+        try:
+            step.announce(build)
+        except LLBError as error:
+            raise error.at(step.location, step.method) from None
+    return build, steps
+
+
+def _closed(step: Step, closed: Step) -> InvalidError:
+    return InvalidError(
+        f"{step.method} cannot follow {closed.method} (at {closed.location}): "
+        "files that are added without copy=True come last",
+        hint=f"Write {closed.method}(…, copy=True), or move it to the end of the chain.",
+        step=step.method,
+        location=step.location,
+    )
+
+
+def _of_platform(config: ImageConfig, platform: Platform) -> ImageConfig:
+    """The config for the platform that was asked for, whatever its base says."""
+    same = (config.os, config.architecture) == (platform.os, platform.architecture)
+    wanted = Platform(
+        platform.os,
+        platform.architecture,
+        platform.variant or (config.variant if same else ""),
+        platform.os_version or (config.os_version if same else ""),
+        platform.os_features or config.os_features,
+    ).normalized()
+    return config.replace(
+        os=wanted.os,
+        architecture=wanted.architecture,
+        variant=wanted.variant,
+        os_version=wanted.os_version,
+        os_features=wanted.os_features,
+    )
+
+
+def read_source_file(name: str) -> SourceFile | None:
+    """A source file of this machine, named as seen from the working directory; None if it cannot be read."""
+    try:
+        with open(name, "rb") as file:
+            data = file.read()
+    except (OSError, ValueError):
+        return None
+    shown = os.path.relpath(name)
+    return SourceFile(os.path.basename(name) if shown.startswith("..") else shown, data)

@@ -1,0 +1,201 @@
+"""Package installers: `apt_install`, `pip_install`."""
+
+from __future__ import annotations
+
+from llb.errors import InvalidError
+from llb.image import arguments
+from llb.image.build import require_linux
+from llb.image.chain import Chain, chained
+from llb.image.commands import cache_mount, run
+from llb.image.step import Lowered, Step
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Self
+
+    from llb.image.build import Build
+
+_APT_CACHE = "/var/cache/apt"
+_APT_LISTS = "/var/lib/apt/lists"
+_APT_ARCHIVES = f"{_APT_CACHE}/llb"
+"""Debian's container images delete what apt has put in its usual folder, as soon as it is installed."""
+
+_PIP_CACHE = "/root/.cache/pip"
+
+
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@%+=:,./-_")
+
+
+def quote(text: str) -> str:
+    """A word for a POSIX shell, as `shlex.quote` writes it (whose import would be felt)."""
+    if text and _PLAIN.issuperset(text):
+        return text
+    return "'" + text.replace("'", "'\"'\"'") + "'"
+
+
+class AptInstall(Step):
+    """Debian packages, by one command."""
+
+    packages: tuple[str, ...]
+    env: tuple[tuple[str, str], ...]
+    force_build: bool
+
+    method = "apt_install"
+
+    @property
+    def vertices(self) -> int:
+        return 1
+
+    def lower(self, below: Lowered, build: Build) -> Lowered:
+        require_linux(build, "apt_install")
+        # One command, not two: the lists are in a cache mount, which a cached update would not fill.
+        packages = " ".join([quote(one) for one in self.packages])
+        command = (
+            "apt-get update && DEBIAN_FRONTEND=noninteractive "
+            f"apt-get install -y -o Dir::Cache::Archives={_APT_ARCHIVES} {packages}"
+        )
+        mounts = (cache_mount(build, _APT_CACHE, "locked"), cache_mount(build, _APT_LISTS, "locked"))
+        text = f"apt_install {' '.join(self.packages)}"
+        return run(self, below.forced(self.force_build), build, command, text, mounts=mounts, env=self.env)
+
+
+class PipInstall(Step):
+    """Python packages, by one command."""
+
+    packages: tuple[str, ...]
+    options: str
+    """pip's options, as the shell takes them."""
+    env: tuple[tuple[str, str], ...]
+    force_build: bool
+
+    method = "pip_install"
+
+    @property
+    def vertices(self) -> int:
+        return 1
+
+    def lower(self, below: Lowered, build: Build) -> Lowered:
+        require_linux(build, "pip_install")
+        words = ["python -m pip install", *[quote(one) for one in self.packages]]
+        command = " ".join([*words, self.options] if self.options else words)
+        mounts = (cache_mount(build, _PIP_CACHE),)
+        text = f"pip_install {' '.join(self.packages)}"
+        return run(self, below.forced(self.force_build), build, command, text, mounts=mounts, env=self.env)
+
+
+def pip_options(
+    find_links: str | None, index_url: str | None, extra_index_url: str | None, pre: bool, extra_options: str
+) -> str:
+    """pip's options as the shell takes them: values quoted, `extra_options` as given."""
+    flags: list[str] = []
+    for name, value in (
+        ("find_links", find_links),
+        ("index_url", index_url),
+        ("extra_index_url", extra_index_url),
+    ):
+        found = arguments.optional_text(name, value, f'{name}="https://…"')
+        if found:
+            flags.append(f"--{name.replace('_', '-')} {quote(found)}")
+    if arguments.flag("pre", pre):
+        flags.append("--pre")
+    if extra_options:
+        flags.append(arguments.text("extra_options", extra_options, 'extra_options="--no-deps"'))
+    return " ".join(flags)
+
+
+def refuse_options(packages: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse options among packages.
+
+    Raises:
+        InvalidError: one starts with `-`.
+    """
+    options = [one for one in packages if one.lstrip().startswith("-")]
+    if options:
+        raise InvalidError(
+            f"packages cannot hold options: {', '.join(options)}",
+            hint=f'Write extra_options="{" ".join(options)}".',
+        )
+    return packages
+
+
+class Packages(Chain):
+    """The methods of `Image` that install packages."""
+
+    __slots__ = ()
+
+    @chained
+    def apt_install(
+        self,
+        *packages: str | list[str],
+        env: Mapping[str, str | None] | None = None,
+        force_build: bool = False,
+    ) -> Self:
+        """Install Debian or Ubuntu packages with apt.
+
+        Package lists and downloaded archives stay on the builder for the next time, not in the image. Without
+        packages, the image is returned as it is.
+
+        Args:
+            *packages: names as `apt-get install` takes them, such as `git` or `libpq5=15.6-0+deb12u1`, or
+                lists of them, in this order; options such as `--no-install-recommends` may be among them.
+            env: environment variables of this step only; those whose value is None are left out.
+            force_build: install even if cached, and run all steps that follow.
+
+        Raises:
+            InvalidTypeError: a package is not a string.
+            InvalidError: a package is empty.
+
+        Example:
+            ```python
+            image = Image.debian_slim().apt_install("git", "ffmpeg")
+            ```
+        """
+        found = arguments.texts("packages", packages, 'apt_install("git", "ffmpeg")')
+        variables = arguments.environment("env", env, optional=True)
+        force = arguments.flag("force_build", force_build)
+        return self._then(AptInstall, found, variables, force) if found else self
+
+    @chained
+    def pip_install(
+        self,
+        *packages: str | list[str],
+        find_links: str | None = None,
+        index_url: str | None = None,
+        extra_index_url: str | None = None,
+        pre: bool = False,
+        extra_options: str = "",
+        env: Mapping[str, str | None] | None = None,
+        force_build: bool = False,
+    ) -> Self:
+        """Install Python packages with pip, into the `python` on PATH.
+
+        All packages of one call are installed together; their order does not matter. Downloads stay on the
+        builder for the next time, not in the image. Without packages, the image is returned as it is.
+
+        Args:
+            *packages: requirements such as `numpy`, `httpx~=0.27` or `git+https://github.com/owner/repo`, or
+                lists of them.
+            find_links: pip's `--find-links`: where else archives are.
+            index_url: pip's `--index-url`: the index instead of PyPI. It is quoted: no variable is replaced.
+            extra_index_url: pip's `--extra-index-url`: an index beside it.
+            pre: pip's `--pre`: also take pre-releases.
+            extra_options: further options, put in the command as they are.
+            env: environment variables of this step only; those whose value is None are left out.
+            force_build: install even if cached, and run all steps that follow.
+
+        Raises:
+            InvalidTypeError: an argument is of a wrong type.
+            InvalidError: a package is empty or an option.
+
+        Example:
+            ```python
+            image = Image.debian_slim().pip_install("torch", index_url="https://download.pytorch.org/whl/cpu")
+            ```
+        """
+        found = arguments.texts("packages", packages, 'pip_install("numpy", "httpx~=0.27")')
+        found = tuple(sorted(refuse_options(found)))
+        options = pip_options(find_links, index_url, extra_index_url, pre, extra_options)
+        variables = arguments.environment("env", env, optional=True)
+        force = arguments.flag("force_build", force_build)
+        return self._then(PipInstall, found, options, variables, force) if found else self

@@ -1,0 +1,278 @@
+"""Who answers the compiler's questions: what is this base, is that path there, what does this directory hold.
+
+`Resolver` itself knows nothing, and everything compiles with it: documented defaults stand in for a base's
+config. A frontend asks its engine, Python asks the disk and a file of known bases.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+
+from llb._value import Value
+from llb.errors import InvalidError, LocalFileError, UnsupportedError
+from llb.graph import Platform
+from llb.graph.reference import normalize_reference
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any, Literal
+
+    from llb.graph import Definition
+
+__all__ = ["Bases", "LocalDirectory", "LocalEntry", "ResolvedBase", "ResolvedContext", "Resolver"]
+
+
+class ResolvedBase(Value):
+    """What is known about a base image for a platform."""
+
+    reference: str
+    """As BuildKit names it, without digest: `docker.io/library/python:3.12-slim-bookworm`."""
+    digest: str
+    """Of its manifest or index; empty if nobody knows it."""
+    config: bytes
+    """Its image config, JSON."""
+    platform: Platform | None = None
+    """Filled in by the compiler if the resolver does not."""
+
+
+class ResolvedContext(Value):
+    """A named context that stands for a base image and is not an image of a registry."""
+
+    definition: Definition
+    config: bytes = b""
+
+
+class LocalEntry(Value):
+    """A file or directory of a local context.
+
+    `path` is relative to the directory that was walked; from `stat`, to the context, with links resolved.
+    """
+
+    path: str
+    kind: Literal["file", "dir", "link", "other", "missing"]
+
+
+class Resolver:
+    """Answers nothing. Doors derive from it and answer what they can."""
+
+    capabilities: frozenset[str] | None = None
+    """What the engine's LLB can do; None is not known: a current BuildKit is assumed."""
+
+    def prefetch(self, bases: Sequence[tuple[str, Platform]]) -> None:
+        """Told once, before `base` is asked, which bases a compilation needs: to ask for them at once."""
+
+    def base(self, reference: str, platform: Platform) -> ResolvedBase | None:  # noqa: ARG002
+        """What a base is for a platform; None if nobody knows.
+
+        Args:
+            reference: the full name, `docker.io/library/debian:12` or with `@sha256:…`.
+            platform: what the image is for.
+
+        Raises:
+            BaseError: it cannot be had.
+        """
+        return None
+
+    def named(self, name: str, source: str, platform: Platform) -> ResolvedContext | None:  # noqa: ARG002
+        """The base that a named context of another kind than an image gives; None if there is none here."""
+        return None
+
+    def relative(self, path: str) -> str | None:  # noqa: ARG002
+        """A path that is absolute or has `~` or `..`, as path in the main context; None if it is outside."""
+        return None
+
+    def stat(self, context: str, path: str) -> LocalEntry | None:  # noqa: ARG002
+        """What a path of a local context is, links followed; None if it cannot be told."""
+        return None
+
+    def walk(self, context: str, path: str) -> Iterable[LocalEntry]:
+        """All below a directory: parents before what they hold, names sorted, links not followed."""
+        raise UnsupportedError(
+            f"the directory {path!r} of the context {context!r} cannot be listed here",
+            hint='Give patterns instead of a function: ignore=["**/*.pyc", "data/**"].',
+        )
+
+    def read(self, context: str, path: str) -> bytes:
+        """The bytes of a file of a local context."""
+        raise UnsupportedError(f"the file {path!r} of the context {context!r} cannot be read here")
+
+
+class Bases(Resolver):
+    """Known bases: what a `--bases` file holds.
+
+    ```json
+    {"docker.io/library/debian:12": {"linux/amd64": {"digest": "sha256:…", "config": {"config": {…}}}}}
+    ```
+    """
+
+    def __init__(self, known: Iterable[ResolvedBase] = ()) -> None:
+        self._known: dict[tuple[str, str], ResolvedBase] = {}
+        for base in known:
+            if base.platform is None:
+                raise InvalidError(f"the known base {base.reference} lacks its platform")
+            platform = str(base.platform.normalized())
+            self._known[normalize_reference(base.reference), platform] = base
+
+    @staticmethod
+    def from_json(data: bytes | str) -> Bases:
+        """Read a `--bases` file.
+
+        Raises:
+            InvalidError: it is not such a file.
+        """
+        import json
+
+        try:
+            document: Any = json.loads(data)
+            return Bases(
+                [
+                    ResolvedBase(
+                        reference,
+                        known.get("digest", ""),
+                        _dump(known["config"]).encode(),
+                        Platform.parse(platform),
+                    )
+                    for reference, platforms in document.items()
+                    for platform, known in platforms.items()
+                ]
+            )
+        except InvalidError:
+            raise
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise InvalidError(
+                f"this is no file of known bases: {type(error).__name__}: {error}",
+                hint='Such as {"docker.io/library/debian:12": {"linux/amd64": {"digest": "", "config": …}}}.',
+            ) from None
+
+    def to_json(self) -> bytes:
+        """The `--bases` file of these, sorted."""
+        import json
+
+        document: dict[str, dict[str, object]] = {}
+        for (reference, platform), base in self._known.items():
+            known = {"digest": base.digest, "config": json.loads(base.config)}
+            document.setdefault(reference, {})[platform] = known
+        return (json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
+
+    def including(self, *bases: ResolvedBase) -> Bases:
+        """With more of them; the later ones win."""
+        return Bases([*self._known.values(), *bases])
+
+    def base(self, reference: str, platform: Platform) -> ResolvedBase | None:
+        return self._known.get((reference, str(platform.normalized())))
+
+    def __iter__(self) -> Iterator[ResolvedBase]:
+        return iter(self._known.values())
+
+
+class LocalDirectory(Resolver):
+    """The disk: paths are relative to a directory of this machine.
+
+    Args:
+        root: the build's context directory.
+        bases: what is known about base images.
+        contexts: directories of named contexts, by the name of their local source.
+        capabilities: what the engine can do, if that is known.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str] = ".",
+        bases: Resolver | None = None,
+        contexts: Mapping[str, str | os.PathLike[str]] | None = None,
+        capabilities: frozenset[str] | None = None,
+    ) -> None:
+        self._roots = {"context": os.path.abspath(root)}
+        self._roots |= {name: os.path.abspath(directory) for name, directory in (contexts or {}).items()}
+        self._bases = bases or Resolver()
+        self.capabilities = capabilities
+
+    def prefetch(self, bases: Sequence[tuple[str, Platform]]) -> None:
+        self._bases.prefetch(bases)
+
+    def base(self, reference: str, platform: Platform) -> ResolvedBase | None:
+        return self._bases.base(reference, platform)
+
+    def named(self, name: str, source: str, platform: Platform) -> ResolvedContext | None:
+        return self._bases.named(name, source, platform)
+
+    def relative(self, path: str) -> str | None:
+        root = self._roots["context"]
+        wanted = os.path.join(root, os.path.expanduser(path))
+        for directory, full in (
+            (root, os.path.abspath(wanted)),
+            (os.path.realpath(root), os.path.realpath(wanted)),
+        ):
+            if os.path.commonpath([directory, full]) == directory:
+                return os.path.relpath(full, directory).replace(os.sep, "/")
+        return None
+
+    def _path(self, context: str, path: str) -> str | None:
+        root = self._roots.get(context)
+        return None if root is None else os.path.join(root, path)
+
+    def stat(self, context: str, path: str) -> LocalEntry | None:
+        full = self._path(context, path)
+        if full is None:
+            return None
+        if os.path.isdir(full):
+            kind: Literal["dir", "file", "other", "missing"] = "dir"
+        elif os.path.isfile(full):
+            kind = "file"
+        else:
+            kind = "other" if os.path.exists(full) else "missing"
+        root = os.path.realpath(self._roots[context])
+        resolved = os.path.relpath(os.path.realpath(full), root).replace(os.sep, "/")
+        # What a link outside of the context names is not sent: the engine will not find it either.
+        if resolved.startswith(".."):
+            return LocalEntry(path, "missing")
+        return LocalEntry(resolved, kind)
+
+    def walk(self, context: str, path: str) -> Iterable[LocalEntry]:
+        full = self._path(context, path)
+        if full is None:
+            return super().walk(context, path)
+        return _walk(full)
+
+    def read(self, context: str, path: str) -> bytes:
+        full = self._path(context, path)
+        if full is None:
+            return super().read(context, path)
+        try:
+            with open(full, "rb") as file:
+                return file.read()
+        except OSError as error:
+            raise LocalFileError(f"the file {path} cannot be read: {error.strerror}") from None
+
+
+def _walk(root: str) -> Iterator[LocalEntry]:
+    pending = [""]
+    while pending:
+        directory = pending.pop()
+        inside: list[str] = []
+        try:
+            found = sorted(
+                os.scandir(os.path.join(root, directory)), key=lambda entry: os.fsencode(entry.name)
+            )
+        except OSError as error:
+            raise LocalFileError(
+                f"the directory {directory or root} cannot be read: {error.strerror}"
+            ) from None
+        for entry in found:
+            path = posixpath.join(directory, entry.name)
+            if entry.is_symlink():
+                yield LocalEntry(path, "link")
+            elif entry.is_dir():
+                yield LocalEntry(path, "dir")
+                inside.append(path)
+            else:
+                yield LocalEntry(path, "file" if entry.is_file() else "other")
+        pending.extend(reversed(inside))
+
+
+def _dump(value: object) -> str:
+    import json
+
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,347 @@
+"""Executing an image file, and everything that may go wrong in it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from llb.errors import ImageFileError, InvalidError, InvalidTypeError, LLBError
+from llb.imagefile.modules import DirectoryModules, Finder, Loader, Modules, imported_names
+from llb.imagefile.targets import images_in
+from llb.imagefile.values import BuildArg, ImageFile, ModuleFile, UserCodeError, compile_file, kind_of
+from llb.imagefile.watch import TimeIsUpError, Watch, too_long
+from llb.location import Location, caller
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from types import ModuleType, TracebackType
+    from typing import NoReturn, TextIO
+
+MODULE_NAME = "__image__"
+"""What an image file is called as a module: the same through every door, and never `__main__`."""
+
+_PRINT_LIMIT = 1 << 16
+"""How many characters that an image file prints are shown."""
+_MESSAGE_LIMIT = 4000
+
+
+def execute(
+    source: bytes,
+    filename: str,
+    *,
+    build_args: Mapping[str, str] | None = None,
+    timeout: float = 60,
+    modules: Modules | None = None,
+    output: Callable[[str], object] | None = None,
+    on_stuck: Callable[[UserCodeError], object] | None = None,
+) -> ImageFile:
+    """Executes an image file.
+
+    Standard output is closed to it: what it prints goes to `output`, what it writes to descriptor 1 to
+    descriptor 2. It cannot end the process; a child that it forks ends with it, unseen.
+
+    Args:
+        source: the file's bytes.
+        filename: its display name, which error messages use; its directory is where modules are looked for.
+        build_args: values for `build_arg`.
+        timeout: seconds it may take; only kept on the main thread.
+        modules: the modules beside it; default: those on disk beside `filename`.
+        output: takes what it prints; default: standard error.
+        on_stuck: told, in a process of its own, of code that even the timeout cannot interrupt; the process
+            that executes the file ends soon after.
+
+    Raises:
+        ImageFileError: it cannot be compiled, raises, exits, or takes too long.
+        LLBError: it calls something of this library wrongly.
+    """
+    run = Run(
+        source,
+        filename,
+        dict(build_args or {}),
+        modules if modules is not None else DirectoryModules(os.path.dirname(filename)),
+        output if output is not None else sys.stderr.write,
+    )
+    names = imported_names(source)
+    if names:
+        run.modules.prefetch(names)
+    return run.execute(timeout, on_stuck)
+
+
+def build_arg(name: str, default: str | None = None, description: str = "") -> str | None:
+    """The value that the build was given for an argument (`--build-arg NAME=VALUE`).
+
+    Args:
+        name: the argument's name.
+        default: the value if none was given.
+        description: what it is for, shown by `docker build --call outline`.
+    """
+    for what, value in (("name", name), ("description", description)):
+        if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidTypeError(
+                f"{what} must be a string, not {kind_of(value)}", step="build_arg", location=caller()
+            )
+    if default is not None and not isinstance(default, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidTypeError(
+            f"default must be a string or None, not {kind_of(default)}",
+            hint=f'Arguments are text: build_arg({name!r}, "{default}").',
+            step="build_arg",
+            location=caller(),
+        )
+    if not name or "=" in name:
+        raise InvalidError(f"{name!r} cannot be the name of an argument", step="build_arg", location=caller())
+    run = Run.current
+    if run is None:  # the file is not executed as an image file, but run or imported as plain Python
+        return default
+    value = run.build_args.get(name, default)
+    run.declared.setdefault(name, BuildArg(name, default, description, value, caller()))
+    return value
+
+
+class _Forbidden:
+    """Functions of `os` that would end this process; refused while an image file is executed."""
+
+    names = ("_exit", "abort", "execv", "execve")
+
+    def __init__(self) -> None:
+        self._saved = {name: getattr(os, name) for name in self.names if hasattr(os, name)}
+
+    def __enter__(self) -> None:
+        for name in self._saved:
+            setattr(os, name, self._refusing(name))
+
+    def __exit__(self, *_: object) -> None:
+        for name, function in self._saved.items():
+            setattr(os, name, function)
+
+    def _refusing(self, name: str) -> Callable[..., NoReturn]:
+        process = os.getpid()
+
+        def refuse(*arguments: object) -> NoReturn:
+            if os.getpid() != process:  # a child may
+                self._saved[name](*arguments)
+            raise ImageFileError(f"an image file cannot call os.{name}", location=caller())
+
+        return refuse
+
+
+class _Output:
+    """Stands for `sys.stdout` and `sys.stderr`."""
+
+    encoding = "utf-8"
+    errors = "replace"
+    newlines = None
+    closed = False
+    name = "<output>"
+    mode = "w"
+
+    def __init__(self, take: Callable[[str], object]) -> None:
+        self._take = take
+        self._room = _PRINT_LIMIT
+        self._dropped = 0
+
+    def write(self, text: str) -> int:
+        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        shown = text[: self._room]
+        self._room -= len(shown)
+        self._dropped += len(text) - len(shown)
+        if shown:
+            self._take(shown)
+        return len(text)
+
+    def finish(self) -> None:
+        """Says how much was not shown."""
+        if self._dropped:
+            self._take(f"\n… and {self._dropped} characters more\n")
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None: ...
+    def close(self) -> None: ...
+
+    def isatty(self) -> bool:
+        return False
+
+    def writable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return False
+
+    def seekable(self) -> bool:
+        return False
+
+    def fileno(self) -> int:
+        return 2
+
+    @property
+    def buffer(self) -> _Bytes:
+        return _Bytes(self)
+
+
+class _Bytes:
+    """`sys.stdout.buffer`."""
+
+    def __init__(self, output: _Output) -> None:
+        self._output = output
+
+    def write(self, data: bytes) -> int:
+        self._output.write(bytes(data).decode("utf-8", "replace"))
+        return len(data)
+
+    def flush(self) -> None: ...
+
+
+class Run:
+    """One execution of an image file."""
+
+    current: Run | None = None
+
+    def __init__(
+        self,
+        source: bytes,
+        filename: str,
+        build_args: dict[str, str],
+        modules: Modules,
+        output: Callable[[str], object],
+    ) -> None:
+        self.filename = filename
+        self.build_args = build_args
+        self.modules = modules
+        self.declared: dict[str, BuildArg] = {}
+        self.sources = {filename: source}
+        """The user's files that took part, by display name."""
+        self.busy = 0
+        """Nonzero while code of ours runs for the user's, which must not be interrupted."""
+        self.finder = Finder(self)
+        self._output = _Output(output)
+        self._pid = os.getpid()
+
+    def execute(self, timeout: float, on_stuck: Callable[[UserCodeError], object] | None) -> ImageFile:
+        source = self.sources[self.filename]
+        module = type(sys)(MODULE_NAME)
+        namespace = module.__dict__
+        namespace |= {"__file__": self.filename, "__loader__": Loader(ModuleFile(self.filename, source))}
+        self._take_over(module)
+        stdout, stderr, argv = sys.stdout, sys.stderr, sys.argv
+        sys.stdout = sys.stderr = self._as_text()
+        sys.argv = [self.filename]
+        descriptor = _divert_stdout()
+        watch = Watch(self, timeout, on_stuck)
+        try:
+            code = compile_file(source, self.filename)  # here, so that its warnings are shown
+            watch.start()
+            try:
+                with _Forbidden():
+                    exec(code, namespace)  # noqa: S102
+            finally:
+                watch.stop()
+        except BaseException as error:  # noqa: BLE001 - whatever the user's code does
+            raise self._explained(error, timeout) from None
+        finally:
+            if os.getpid() != self._pid:  # a child that was forked behind our back ends here
+                os._exit(1)
+            self._output.finish()
+            _restore_stdout(descriptor)
+            sys.stdout, sys.stderr, sys.argv = stdout, stderr, argv
+        return ImageFile(self.filename, namespace, images_in(namespace), tuple(self.declared.values()))
+
+    def _as_text(self) -> TextIO:
+        return self._output  # pyright: ignore[reportReturnType]
+
+    def _take_over(self, module: ModuleType) -> None:
+        """Becomes the execution that imports and `build_arg` belong to, instead of the one before."""
+        before = Run.current
+        if before is not None:
+            if before.finder in sys.meta_path:
+                sys.meta_path.remove(before.finder)
+            for name in before.finder.loaded:
+                sys.modules.pop(name, None)
+            if (lines := sys.modules.get("linecache")) is not None:
+                for name in before.sources:
+                    lines.cache.pop(name, None)
+        Run.current = self
+        sys.meta_path.insert(0, self.finder)
+        sys.modules[MODULE_NAME] = module
+
+    # -- what went wrong
+
+    def frames(self, traceback: TracebackType | None) -> list[Location]:
+        """The user's lines on a traceback, outermost first."""
+        found: list[Location] = []
+        while traceback is not None:
+            name = traceback.tb_frame.f_code.co_filename
+            if name in self.sources:
+                found.append(Location(name, traceback.tb_lineno))
+            traceback = traceback.tb_next
+        return found
+
+    def _explained(self, error: BaseException, timeout: float) -> BaseException:
+        frames = self.frames(error.__traceback__)
+        if isinstance(error, LLBError):
+            if frames and not isinstance(error, UserCodeError):
+                error.at(frames[-1])
+            return error
+        if isinstance(error, TimeIsUpError):
+            return too_long(self.filename, timeout, frames)
+        if isinstance(error, KeyboardInterrupt):
+            return error
+        if isinstance(error, SystemExit):
+            given = "" if error.code is None else repr(error.code)
+            return UserCodeError(
+                f"the image file ends the process: SystemExit({given})",
+                frames,
+                hint="Raise an exception where a build cannot go on; otherwise just go on.",
+            )
+        message = _described(error)
+        while error.__cause__ is not None and error.__cause__ is not error:
+            error = error.__cause__
+            message += f"\ncaused by {_described(error)}"
+            if len(message) > _MESSAGE_LIMIT:
+                break
+        if isinstance(error, ModuleNotFoundError):
+            return UserCodeError(message, frames, hint=_missing_module(error.name or ""))
+        if len(frames) > 1:
+            shown = frames if len(frames) <= 8 else [*frames[:3], *frames[-4:]]
+            message += "".join(f"\n  at {frame}" for frame in shown)
+        return UserCodeError(message, frames)
+
+
+def _described(error: BaseException) -> str:
+    from traceback import format_exception_only
+
+    try:
+        lines = format_exception_only(error)
+    except Exception:  # noqa: BLE001 - an exception of the user's whose own str() fails
+        lines = [type(error).__name__]
+    text = "".join(lines).strip()
+    return text if len(text) <= _MESSAGE_LIMIT else f"{text[:_MESSAGE_LIMIT]} …"
+
+
+def _missing_module(name: str) -> str:
+    top = name.partition(".")[0]
+    if top in sys.stdlib_module_names:
+        return f"{top!r} belongs to the standard library, but this Python comes without it."
+    return (
+        "An image file can import the standard library, llb, and modules that lie beside it. "
+        "Import everything else inside the functions that use it in the image."
+    )
+
+
+def _divert_stdout() -> int:
+    """Lets descriptor 1 lead where 2 leads; what it led to before, or -1."""
+    try:
+        saved = os.dup(1)
+        os.dup2(2, 1)
+    except OSError:
+        return -1
+    return saved
+
+
+def _restore_stdout(saved: int) -> None:
+    if saved >= 0:
+        os.dup2(saved, 1)
+        os.close(saved)

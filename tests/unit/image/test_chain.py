@@ -1,0 +1,279 @@
+"""A chain is an immutable value that remembers the user's lines; mistakes are refused where they are written."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llb import Image, compile_to_llb
+from llb.errors import InvalidError, InvalidTypeError, LLBError, RemovedNameError
+from tests.unit.image.vertices import base, compiled
+
+
+def line() -> int:
+    """The caller's line."""
+    frame = sys._getframe(1)
+    return frame.f_lineno
+
+
+def test_each_method_gives_a_new_image() -> None:
+    first = base()
+    second = first.run_commands("a")
+    assert first is not second
+    assert compiled(first).commands == []
+    assert compiled(second.run_commands("b")).commands == ["a", "b"]
+    assert compiled(second.run_commands("c")).commands == ["a", "c"]
+
+
+def test_steps_that_do_nothing_give_the_image_itself() -> None:
+    image = base()
+    for same in (
+        image.run_commands(),
+        image.run_commands([], []),
+        image.apt_install(),
+        image.pip_install([]),
+        image.env({}),
+        image.labels({}),
+    ):
+        assert same is image
+
+
+def test_an_image_cannot_be_changed() -> None:
+    image = base()
+    with pytest.raises(AttributeError, match="immutable"):
+        image.name = "x"  # pyright: ignore[reportAttributeAccessIssue]
+    assert copy.deepcopy(image) is image
+    assert copy.copy(image) is image
+    with pytest.raises(TypeError, match="compile it"):
+        pickle.dumps(image)
+
+
+def test_an_image_shows_its_last_step() -> None:
+    image = base().run_commands("a")
+    here = line()  # noqa: E702
+    assert repr(image) == f"<Image: run_commands at {__file__}:{here}>"
+
+
+def test_a_step_remembers_the_line_of_its_call() -> None:
+    image = (
+        base()
+        .run_commands("a")
+        .env({"A": "1"})
+        .pip_install(
+            "b",
+        )
+    )
+    here = line()
+    step: Any = image._step
+    found: list[tuple[str, int]] = []
+    while step is not None:
+        assert step.location.filename == __file__
+        found.append((step.method, step.location.line))
+        step = step.parent
+    assert [name for name, _ in found[:-1]] == ["pip_install", "env", "run_commands"]
+    assert [number for _, number in found[:-1]] == [here - 5, here - 6, here - 7]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "words"),
+    [
+        (lambda: Image(), InvalidError, ["Image()", "Image.debian_slim()"]),
+        (lambda: Image("debian"), InvalidError, ["starts from a base"]),  # pyright: ignore[reportCallIssue]
+        (lambda: Image.pip_install("x"), InvalidTypeError, ["pip_install", "class Image", "debian_slim"]),  # pyright: ignore[reportArgumentType]
+        (lambda: Image.cmd(["x"]), InvalidTypeError, ["cmd", ".cmd(…)"]),  # pyright: ignore[reportCallIssue, reportArgumentType]
+        (lambda: Image.run_commands(), InvalidTypeError, ["run_commands"]),  # pyright: ignore[reportCallIssue]
+        (lambda: Image.debian_slim(3.12), InvalidTypeError, ["python_version", "string", '"3.12"']),  # pyright: ignore[reportArgumentType]
+        (lambda: Image.debian_slim(3), InvalidTypeError, ["python_version"]),  # pyright: ignore[reportArgumentType]
+        (lambda: Image.debian_slim(""), InvalidError, ["python_version", "empty"]),
+        (lambda: Image.debian_slim("3.12", "yes"), InvalidTypeError, ["force_build", "True"]),  # pyright: ignore[reportArgumentType]
+        (lambda: Image.from_registry(None), InvalidTypeError, ["tag", "string"]),  # pyright: ignore[reportArgumentType]
+        (lambda: Image.from_registry(" "), InvalidError, ["tag", "empty"]),
+        (lambda: Image.from_registry("a", tga="b"), InvalidTypeError, ["from_registry()", "tga", "help("]),  # pyright: ignore[reportCallIssue]
+        (lambda: base().run_commands(""), InvalidError, ["commands", "empty"]),
+        (lambda: base().run_commands("a", "  \n"), InvalidError, ["commands", "empty"]),
+        (
+            lambda: base().run_commands(("a", "b")),
+            InvalidTypeError,
+            ["commands must only contain strings", "tuple"],
+        ),  # pyright: ignore[reportArgumentType]
+        (lambda: base().run_commands(["a", ["b"]]), InvalidTypeError, ["must only contain strings", "list"]),  # pyright: ignore[reportArgumentType]
+        (lambda: base().run_commands(1), InvalidTypeError, ["must only contain strings", "int"]),  # pyright: ignore[reportArgumentType]
+        (lambda: base().run_commands("a\0b"), InvalidError, ["NUL"]),
+        (lambda: base().run_commands("\udc80"), InvalidError, ["Unicode"]),
+        (lambda: base().run_commands("a", gpu="any"), InvalidTypeError, ["gpu"]),  # pyright: ignore[reportCallIssue]
+        (lambda: base().run_commands("a", env=["A=1"]), InvalidTypeError, ["env must be a dictionary"]),  # pyright: ignore[reportArgumentType]
+        (lambda: base().run_commands("a", env={"A": 1}), InvalidTypeError, ["A is int", '"A": "1"']),  # pyright: ignore[reportArgumentType]
+        (lambda: base().run_commands("a", env={"": "1"}), InvalidError, ["cannot name"]),
+        (lambda: base().run_commands("a", force_build=1), InvalidTypeError, ["force_build"]),  # pyright: ignore[reportArgumentType]
+        (lambda: base().pip_install("a", "--pre"), InvalidError, ["--pre", "extra_options"]),
+        (lambda: base().pip_install(["-r x"]), InvalidError, ["extra_options"]),
+        (lambda: base().pip_install("a", index_url=1), InvalidTypeError, ["index_url"]),  # pyright: ignore[reportArgumentType]
+        (lambda: base().pip_install("a", extra_options=["-q"]), InvalidTypeError, ["extra_options"]),  # pyright: ignore[reportArgumentType]
+        (lambda: base().pip_install(3.11), InvalidTypeError, ["packages must only contain strings"]),  # pyright: ignore[reportArgumentType]
+        (
+            lambda: base().apt_install(("git",)),
+            InvalidTypeError,
+            ["packages must only contain strings", "*packages"],
+        ),  # pyright: ignore[reportArgumentType]
+        (lambda: base().env({"A": 1}), InvalidTypeError, ["Image ENV variables must be strings"]),  # pyright: ignore[reportArgumentType]
+        (lambda: base().env({"A": None}), InvalidTypeError, ["Image ENV variables must be strings"]),  # pyright: ignore[reportArgumentType]
+        (lambda: base().env({"A=B": "1"}), InvalidError, ["A=B", "cannot name"]),
+        (lambda: base().env({1: "1"}), InvalidTypeError, ["keys"]),  # pyright: ignore[reportArgumentType]
+        (lambda: base().env("A=1"), InvalidTypeError, ["vars must be a dictionary"]),  # pyright: ignore[reportArgumentType]
+        (lambda: base().workdir(None), InvalidTypeError, ["path must be a path", "NoneType"]),  # pyright: ignore[reportArgumentType]
+        (lambda: base().workdir(""), InvalidError, ["path is empty"]),
+        (lambda: base().user(1000), InvalidTypeError, ["name must be a string", '"1000:1000"']),  # pyright: ignore[reportArgumentType]
+        (lambda: base().user(""), InvalidError, ["name is empty"]),
+        (lambda: base().shell("/bin/bash -c"), InvalidTypeError, ["list of strings"]),  # pyright: ignore[reportArgumentType]
+        (lambda: base().shell(("/bin/sh",)), InvalidTypeError, ["list of strings"]),  # pyright: ignore[reportArgumentType]
+        (lambda: base().entrypoint([1]), InvalidTypeError, ["list of strings", "entrypoint_commands"]),  # pyright: ignore[reportArgumentType]
+        (lambda: base().cmd("python"), InvalidTypeError, ["list of strings", 'cmd(["python"']),  # pyright: ignore[reportArgumentType]
+        (lambda: base().labels({"a": 1}), InvalidTypeError, ["label a", "int"]),  # pyright: ignore[reportArgumentType]
+        (lambda: base().labels({"": "x"}), InvalidError, ["name"]),
+        (lambda: base().add_local_file("a", "b"), InvalidError, ["remote_path", "absolute", '"/b"']),
+        (lambda: base().add_local_dir("a", "./b"), InvalidError, ["only absolute", '"/b"']),
+        (lambda: base().add_local_file("", "/b"), InvalidError, ["local_path is empty"]),
+        (lambda: base().add_local_file(1, "/b"), InvalidTypeError, ["local_path must be a path"]),  # pyright: ignore[reportArgumentType]
+        (lambda: base().add_local_file(b"a", "/b"), InvalidTypeError, ["local_path must be a path"]),  # pyright: ignore[reportArgumentType]
+        (lambda: base().add_local_dir("a", "/b", True), InvalidTypeError, ["add_local_dir()"]),  # pyright: ignore[reportCallIssue]
+        (lambda: base().add_local_dir("a", "/b", copy="yes"), InvalidTypeError, ["copy must be True"]),  # pyright: ignore[reportArgumentType]
+        (lambda: base().add_local_dir("a", "/b", ignore="*.txt"), InvalidTypeError, ["ignore=['*.txt']"]),  # pyright: ignore[reportArgumentType]
+        (lambda: base().add_local_dir("a", "/b", ignore={"*.txt"}), InvalidTypeError, ["list of patterns"]),  # pyright: ignore[reportArgumentType]
+        (lambda: base().add_local_dir("a", "/b", ignore={"x": 1}), InvalidTypeError, ["dictionary"]),  # pyright: ignore[reportArgumentType]
+        (lambda: base().add_local_dir("a", "/b", ignore=None), InvalidTypeError, ["ignore", "NoneType"]),  # pyright: ignore[reportArgumentType]
+        (lambda: base().add_local_dir("a", "/b", ignore=[1]), InvalidTypeError, ["pattern must be a string"]),  # pyright: ignore[reportArgumentType]
+        (lambda: base().add_local_dir("a", "/b", ignore=["[x"]), InvalidError, ["Bad pattern"]),
+        (lambda: base().pipe("x"), InvalidTypeError, ["func must be a function"]),  # pyright: ignore[reportArgumentType, reportCallIssue]
+        (lambda: base().pipe(lambda _: None), InvalidTypeError, ["NoneType", "Return the image"]),  # pyright: ignore[reportArgumentType, reportReturnType]
+    ],
+)
+def test_a_mistake_is_refused_at_its_line(wrong: Any, error: type[LLBError], words: list[str]) -> None:
+    with pytest.raises(error) as caught:
+        wrong()
+    assert type(caught.value) is error
+    for word in words:
+        assert word in str(caught.value)
+    assert caught.value.hint
+    assert caught.value.location is not None
+    assert caught.value.location.filename == __file__
+    assert caught.value.location.line == wrong.__code__.co_firstlineno
+
+
+def test_a_wrong_type_is_a_type_error_and_a_wrong_value_a_value_error() -> None:
+    with pytest.raises(TypeError):
+        Image.debian_slim(3.12)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="empty"):
+        base().run_commands("")
+
+
+@pytest.mark.parametrize(
+    ("name", "successor"),
+    [
+        ("from_dockerhub", "from_registry"),
+        ("copy_local_dir", "add_local_dir"),
+        ("copy_local_file", "add_local_file"),
+        ("copy_mount", "copy=True"),
+        ("conda", "from_registry"),
+        ("conda_install", "run_commands"),
+        ("extend", "methods"),
+        ("run_inside", "imports"),
+    ],
+)
+def test_a_removed_name_tells_its_successor(name: str, successor: str) -> None:
+    for owner in (Image, base()):
+        assert not hasattr(owner, name)
+        with pytest.raises(RemovedNameError, match=name) as caught:
+            getattr(owner, name)
+        assert isinstance(caught.value, AttributeError)
+        assert successor in caught.value.hint
+        assert caught.value.location is not None
+        assert caught.value.location.filename == __file__
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="Image has no attribute 'pip_instal'"):
+        base().pip_instal("x")  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(AttributeError, match="'from_somewhere'"):
+        Image.from_somewhere("x")  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_pipe_gives_the_image_and_arguments_to_a_function() -> None:
+    def with_tools(image: Image, first: str, *, second: str) -> Image:
+        return image.apt_install(first).pip_install(second)
+
+    commands = compiled(base().pipe(with_tools, "git", second="six")).commands
+    assert [command.split()[-1] for command in commands] == ["git", "six"]
+
+
+def test_a_type_error_of_piped_code_is_the_users() -> None:
+    def broken(image: Image) -> Image:
+        return image + 1  # type: ignore
+
+    with pytest.raises(TypeError) as caught:
+        base().pipe(broken)
+    assert not isinstance(caught.value, LLBError)
+
+
+@pytest.mark.parametrize("foreign", [None, "debian", Image, object(), Image.debian_slim])
+def test_only_an_image_can_be_compiled(foreign: Any) -> None:
+    with pytest.raises(InvalidTypeError, match="an Image is needed"):
+        compile_to_llb(foreign)
+
+
+PUBLIC = [name for name in dir(Image) if not name.startswith("_")]
+
+
+def test_the_methods() -> None:
+    assert sorted(PUBLIC) == [
+        "add_local_dir",
+        "add_local_file",
+        "apt_install",
+        "cmd",
+        "debian_slim",
+        "entrypoint",
+        "env",
+        "from_registry",
+        "from_scratch",
+        "labels",
+        "pip_install",
+        "pipe",
+        "run_commands",
+        "shell",
+        "user",
+        "workdir",
+    ]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_each_method_says_what_it_takes(name: str) -> None:
+    method = getattr(Image, name)
+    text = inspect.getdoc(method) or ""
+    assert "Example:" in text
+    for parameter in inspect.signature(method).parameters:
+        if parameter not in ("self", "cls"):
+            assert f"{parameter}: " in text, f"{name} does not explain {parameter}"
+
+
+def test_examples_of_the_documentation_compile() -> None:
+    for name in (*PUBLIC, ""):
+        text = inspect.getdoc(getattr(Image, name) if name else Image) or ""
+        for block in text.split("```python\n")[1:]:
+            code = inspect.cleandoc(block.split("```")[0])
+            names: dict[str, Any] = {"Image": Image, "image": base()}
+            exec(code, names)
+            assert compiled(names["image"]).definition.image_config
+
+
+def test_this_file_is_what_the_engine_will_quote() -> None:
+    image = base().run_commands("false")
+    definition = compile_to_llb(image)
+    [source] = definition.sources
+    assert source.data == Path(__file__).read_bytes()
+    assert source.language == "python"
+    assert Path(source.filename).name == Path(__file__).name
