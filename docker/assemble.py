@@ -1,9 +1,12 @@
-"""Makes the root file system of the frontend image: an interpreter, what it needs, and llb. Runs inside the build.
+"""Makes the root file system of the frontend image: an interpreter, what it needs, and llb.
 
-It reads a Python image mounted at --target and never runs anything of it, so any platform's image is assembled on
-any builder. Left out: whatever only a shell, pip, tests, GUIs or the network need. Extension modules whose
-libraries are not already needed are left out too (ssl, sqlite, readline…): the container has no network.
+Runs inside the build. It reads a Python image mounted at --target and never runs anything of it, so any
+platform's image is assembled on any builder. Left out: whatever only a shell, pip, tests, GUIs or the network
+need, and extension modules whose libraries nothing else needs (ssl, sqlite, readline…).
 """
+
+# pyelftools is there inside the build only, and untyped.
+# pyright: basic, reportMissingImports=false
 
 from __future__ import annotations
 
@@ -17,16 +20,18 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from elftools.elf.dynamic import DynamicSection  # pyright: ignore
-from elftools.elf.elffile import ELFFile  # pyright: ignore
+from elftools.elf.dynamic import DynamicSection
+from elftools.elf.elffile import ELFFile
 
 PREFIX = Path("usr/local")
 LEFT_OUT = {
-    "__phello__", "__pycache__", "config", "curses", "dbm", "dist-packages", "ensurepip", "idlelib", "lib2to3",
-    "pip", "pydoc_data", "site-packages", "sitecustomize.py", "sqlite3", "test", "tkinter", "turtle.py",
-    "turtledemo", "venv",
+    "__phello__", "__pycache__", "config", "curses", "dbm", "dist-packages", "ensurepip", "idlelib",
+    "lib2to3", "pip", "pydoc_data", "site-packages", "sitecustomize.py", "sqlite3", "test", "tkinter",
+    "turtle.py", "turtledemo", "venv",
 }  # fmt: skip
-LIBRARIES = re.compile(r"(ld-linux|ld-musl|libc|libm|libdl|libpthread|librt|libutil|libz|libexpat|libpython3)\b")
+LIBRARIES = re.compile(
+    r"(ld-linux|ld-musl|libc|libm|libdl|libpthread|librt|libutil|libz|libexpat|libpython3)\b"
+)
 """What extension modules may need: the C library, and what the interpreter itself is linked to."""
 
 
@@ -97,14 +102,19 @@ def library_directories(root: Root) -> list[str]:
     for parent in ("/lib", "/usr/lib"):
         directory = root.resolve(parent)
         if directory is not None:
-            found += [f"{parent}/{entry.name}" for entry in sorted(directory.glob("*-linux-*")) if entry.is_dir()]
+            found += [
+                f"{parent}/{entry.name}" for entry in sorted(directory.glob("*-linux-*")) if entry.is_dir()
+            ]
     return found
 
 
 def standard_library(source: Path) -> Iterator[Path]:
     for path in sorted(source.rglob("*")):
         relative = path.relative_to(source)
-        if any(part in LEFT_OUT or part.startswith(("config-", "_test", "_ctypes_test", "xxlimited")) for part in relative.parts):
+        if any(
+            part in LEFT_OUT or part.startswith(("config-", "_test", "_ctypes_test", "xxlimited"))
+            for part in relative.parts
+        ):
             continue
         if path.suffix == ".so" and not all(LIBRARIES.match(name) for name in needed(path)[1]):
             continue
@@ -114,8 +124,12 @@ def standard_library(source: Path) -> Iterator[Path]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--target", type=Path, required=True, help="root of a Python image of the wanted platform")
-    parser.add_argument("--packages", type=Path, required=True, action="append", help="directories of what /llb holds")
+    parser.add_argument(
+        "--target", type=Path, required=True, help="root of a Python image of the wanted platform"
+    )
+    parser.add_argument(
+        "--packages", type=Path, required=True, action="append", help="directories of what /llb holds"
+    )
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
 
@@ -161,7 +175,11 @@ def main() -> None:
     # Unchecked hashes: the interpreter neither stats nor hashes sources at start, and the bytes repeat.
     for tree, shown in ((library, f"/{PREFIX}/lib/python{version}"), (options.out / "llb", "/llb")):
         compileall.compile_dir(
-            tree, quiet=1, ddir=shown, force=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
+            tree,
+            quiet=1,
+            ddir=shown,
+            force=True,
+            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
         )
     temporary = options.out / "tmp"
     temporary.mkdir()

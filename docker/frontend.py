@@ -2,19 +2,21 @@
 
     python docker/frontend.py --push registry.example.com/llb-frontend
 
-Needs `buildctl` on PATH and BUILDKIT_HOST (`make engine` gives both). What a target platform's Python image holds is
-copied, never run, so every platform is made on any builder: `--platform linux/amd64,linux/arm64`.
+Needs `buildctl` on PATH and BUILDKIT_HOST (`make engine` gives both). What a target platform's Python image
+holds is copied, never run, so every platform is made on any builder: `--platform linux/amd64,linux/arm64`.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import io
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from llb import graph
@@ -49,7 +51,10 @@ def state(platform: graph.Platform, builder: graph.Platform) -> graph.State:
     def install(requirement: str) -> graph.State:
         return tools.run(
             ["python3", "-m", "pip", "install", "--no-compile", "--no-deps", "--target=/out", requirement],
-            mounts=[graph.bind("/out", graph.scratch()), graph.cache("/root/.cache/pip", id="llb-frontend-pip")],
+            mounts=[
+                graph.bind("/out", graph.scratch()),
+                graph.cache("/root/.cache/pip", id="llb-frontend-pip"),
+            ],
             env=environment,
             meta=graph.Meta(name=f"pip install {requirement}"),
         ).mounted("/out")
@@ -62,9 +67,16 @@ def state(platform: graph.Platform, builder: graph.Platform) -> graph.State:
         graph.bind("/target", python, readonly=True),
         graph.bind("/out", graph.scratch()),
     ]
-    command = "mkdir -p /packages/llb && cp -r /source/llb /source/frontend /packages/llb/ && exec python3 /source/docker/assemble.py"
+    command = (
+        "mkdir -p /packages/llb && cp -r /source/llb /source/frontend /packages/llb/"
+        " && exec python3 /source/docker/assemble.py"
+    )
     return tools.run(
-        ["/bin/sh", "-c", f"{command} --target=/target --packages=/packages/llb {' '.join(packages)} --out=/out"],
+        [
+            "/bin/sh",
+            "-c",
+            f"{command} --target=/target --packages=/packages/llb {' '.join(packages)} --out=/out",
+        ],
         mounts=mounts,
         env={**environment, "PYTHONPATH": "/packages/elftools"},
         meta=graph.Meta(name="assemble the root file system"),
@@ -84,7 +96,10 @@ def config(platform: graph.Platform) -> bytes:
         labels=(
             ("moby.buildkit.frontend.caps", ",".join(CAPS)),
             ("moby.buildkit.frontend.network.none", "true"),
-            ("org.opencontainers.image.description", "BuildKit frontend for container images defined in Python"),
+            (
+                "org.opencontainers.image.description",
+                "BuildKit frontend for container images defined in Python",
+            ),
             ("org.opencontainers.image.licenses", "Apache-2.0"),
             ("org.opencontainers.image.title", "llb frontend"),
         ),
@@ -96,8 +111,8 @@ def _certificates() -> dict[str, str]:
     return {name: os.environ[name] for name in ("PIP_CERT", "PIP_INDEX_URL") if name in os.environ}
 
 
-def build(reference: str, platform: graph.Platform, builder: graph.Platform) -> None:
-    """Builds for one platform and pushes; buildctl's progress goes to stderr."""
+def build(reference: str, platform: graph.Platform, builder: graph.Platform, *, quiet: bool = False) -> None:
+    """Builds for one platform and pushes; buildctl's progress goes to stderr, if quiet only when it fails."""
     output = io.StringIO()
     csv.writer(output, lineterminator="").writerow(
         ["type=image", f"name={reference}", "push=true", "oci-mediatypes=true",
@@ -105,18 +120,26 @@ def build(reference: str, platform: graph.Platform, builder: graph.Platform) -> 
     )  # fmt: skip
     if reference.startswith(("127.0.0.1:", "localhost:")):
         output.write(",registry.insecure=true")
-    subprocess.run(
+    done = subprocess.run(
         ["buildctl", "build", f"--local=llb={ROOT}", f"--output={output.getvalue()}"],
         input=graph.marshal(state(platform, builder)).to_bytes(),
-        check=True,
+        stderr=subprocess.PIPE if quiet else None,
+        check=False,
     )
+    if done.returncode:
+        sys.stderr.write((done.stderr or b"").decode(errors="replace"))
+        raise SystemExit(done.returncode)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--push", metavar="REF", help="image reference to push to")
     parser.add_argument("--platform", default="", help="comma-separated; default: the builder's own")
-    parser.add_argument("--for-rig", action="store_true", help="push to the test rig's registry, and note it in .engine/env")
+    parser.add_argument(
+        "--for-rig", action="store_true", help="push to the test rig's registry, and note it in .engine/env"
+    )
     options = parser.parse_args()
     if options.for_rig:
         _for_rig()
@@ -132,27 +155,34 @@ def main() -> None:
         parts = [f"{options.push}-{platform.architecture}{platform.variant}" for platform in platforms]
         for part, platform in zip(parts, platforms, strict=True):
             build(part, platform, builder)
-        subprocess.run(["docker", "buildx", "imagetools", "create", "--tag", options.push, *parts], check=True)
+        subprocess.run(
+            ["docker", "buildx", "imagetools", "create", "--tag", options.push, *parts], check=True
+        )
     except FileNotFoundError as error:
-        raise SystemExit(f"docker.frontend: {error.filename} is not on PATH; `make engine` provides it, then `. .engine/env`")
+        raise SystemExit(
+            f"docker.frontend: {error.filename} is not on PATH; run `make engine`, then `. .engine/env`"
+        ) from None
     except subprocess.CalledProcessError as error:
-        raise SystemExit(error.returncode)
+        raise SystemExit(error.returncode) from None
 
 
 def _builder() -> graph.Platform:
     """The platform of the builder's first worker."""
-    done = subprocess.run(["buildctl", "debug", "workers", "--format={{json .}}"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["buildctl", "debug", "workers", "--format={{json .}}"], capture_output=True, text=True, check=False
+    )
     if done.returncode:
-        raise SystemExit(f"docker.frontend: buildctl finds no builder: {done.stderr.strip()}\nSet BUILDKIT_HOST, or run `make engine`.")
+        raise SystemExit(
+            f"docker.frontend: buildctl finds no builder: {done.stderr.strip()}\n"
+            "Set BUILDKIT_HOST, or run `make engine`."
+        )
     platform = json.loads(done.stdout)[0]["platforms"][0]
     return graph.Platform(platform["os"], platform["architecture"])
 
 
 def _for_rig() -> None:
     """Idempotent: builds only if the sources changed since the last push to this rig's registry."""
-    import hashlib
-
-    sys.path.insert(0, str(ROOT))
+    sys.path.insert(0, str(ROOT))  # as a script, its own folder is first
     from tests.rig import env
 
     known = env.read()
@@ -168,8 +198,10 @@ def _for_rig() -> None:
     reference = f"{known['REGISTRY']}/llbpy/frontend:{digest.hexdigest()[:12]}"
     if known.get("FRONTEND") == reference:
         return
-    build(reference, _builder(), _builder())
+    start = time.monotonic()
+    build(reference, _builder(), _builder(), quiet=True)
     env.update(FRONTEND=reference)
+    print(f"frontend image: pushed in {time.monotonic() - start:.1f} s ({reference})", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
+from frontend import clock, report
 from frontend import options as build_options
-from frontend import report
 from frontend.modules import GatewayModules
 from frontend.resolver import GatewayResolver
 from llb import graph, imagefile
@@ -52,7 +52,7 @@ class ImageBuild:
         self._inputs = inputs
         self._pong = pong
         self._modules = GatewayModules(bridge, environment, loaded)
-        self._warnings: list[Pending[None]] = []
+        self._notices: list[str] = []
 
     @property
     def files(self) -> dict[str, bytes]:
@@ -80,17 +80,16 @@ class ImageBuild:
             return subrequests.targets(file, self._loaded)
         if request == subrequests.OUTLINE:
             return subrequests.outline(file, self._loaded, options)
+        clock.tick("image file executed")
         name, image = imagefile.pick(file, options.target)
-        self._warn_of_unused(options, file)
+        self._note_unused(options, file)
         return self._solve(options, name, image)
 
-    def settle(self) -> None:
-        """Waits until all warnings are shown; one that cannot be is no reason to fail."""
-        while self._warnings:
-            try:
-                self._warnings.pop().result()
-            except RpcError:
-                return
+    def show_notices(self) -> None:
+        """Shows what the image file printed, and what we have to say."""
+        notices, self._notices = self._notices, []
+        if notices:
+            report.show(self._bridge, notices)
 
     def _execute(self, options: Options, on_stuck: Callable[[UserCodeError], object]) -> ImageFile:
         printed: list[str] = []
@@ -106,20 +105,15 @@ class ImageBuild:
             )
         finally:
             if printed:
-                self._show("".join(printed))
+                self._notices += report.lines_of(self._loaded.filename, "".join(printed))
 
-    def _show(self, printed: str) -> None:
-        if "gateway.warnings" in self._pong.frontend_caps:
-            self._warnings += report.warn_of_output(self._bridge, self._loaded, printed)
-        else:
-            report.log(printed)
-
-    def _warn_of_unused(self, options: Options, file: ImageFile) -> None:
+    def _note_unused(self, options: Options, file: ImageFile) -> None:
         unused = options.unused_build_args(frozenset([argument.name for argument in file.build_args]))
-        if unused and "gateway.warnings" in self._pong.frontend_caps:
-            text = f"{self._loaded.filename} does not use the build arguments {', '.join(unused)}"
-            detail = [f'It can read them: llb.build_arg("{unused[0]}").']
-            self._warnings.append(report.warn(self._bridge, self._loaded, text, detail=detail))
+        if unused:
+            names = ", ".join(unused)
+            self._notices.append(
+                f"{file.name} does not use the build arguments {names}: llb.build_arg(NAME) reads one"
+            )
 
     # -- compiling and solving
 
@@ -140,6 +134,7 @@ class ImageBuild:
             _check(definition, self._pong)
             pending = self._bridge.solve(definition.to_bytes(), cache_imports=options.cache_imports)
             solved.append((definition, pending))
+            clock.tick(f"compiled for {platform}")
         return self._result(options, solved)
 
     def _source_file(self, filename: str) -> SourceFile | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from frontend import clock
 from frontend.environment import Environment
 from frontend.loading import Loading
 from llb.errors import LLBError
@@ -24,8 +25,11 @@ _WIRE = 900
 
 def main() -> NoReturn:
     """Runs one build, and ends the process: with status 0 if BuildKit was told how it went."""
+    clock.tick("started")
     transport = StdioTransport(*_take_stdio())
     status = Frontend(transport, Environment.take()).run()
+    clock.tick("returned")
+    clock.report()
     # Not sys.exit: tearing the interpreter down takes longer than the rest of a small build.
     os._exit(status)
 
@@ -75,13 +79,16 @@ class Frontend:
         ping = bridge.ping()
         inputs = bridge.inputs()
         loading = Loading(bridge, self._environment)
+        clock.tick("first requests sent")
         # What follows takes as long as the file is on its way.
         from frontend.build import ImageBuild
         from frontend.dockerfile import build as build_dockerfile
         from frontend.dockerfile import is_dockerfile
 
+        clock.tick("imports done")
         given = inputs.result()
         loaded = loading.finish(given)
+        clock.tick("image file here")
         if is_dockerfile(loaded.filename, loaded.data):
             return build_dockerfile(bridge, self._environment, given)
         os.register_at_fork(after_in_child=self._transport.abandon)
@@ -90,7 +97,7 @@ class Frontend:
             return build.run(lambda error: self._stuck(error, loaded))
         finally:
             self._files = build.files
-            build.settle()
+            build.show_notices()
 
     def _fail(self, error: LLBError) -> None:
         if isinstance(error, ConnectionLostError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llb.errors import ImageFileError, LLBError, UnsupportedError
-from llb.gateway import RpcError, WarningSource, encode_status, source_detail
+from llb.gateway import ConnectionLostError, RpcError, encode_status, source_detail
 from llb.gateway.transport import INVALID_ARGUMENT, UNIMPLEMENTED, UNKNOWN
 from llb.imagefile import UserCodeError
 
@@ -11,8 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from frontend.loading import Loaded
-    from llb.gateway import Bridge, Pending
+    from llb.gateway import Bridge
     from llb.location import Location
 
 _LINES = 30
@@ -49,23 +48,32 @@ def status_of(error: LLBError, files: Mapping[str, bytes]) -> bytes:
     return encode_status(code, message, details)
 
 
-def warn_of_output(bridge: Bridge, loaded: Loaded, output: str) -> list[Pending[None]]:
-    """Shows what the image file printed, at the vertex that loaded it."""
+def lines_of(filename: str, output: str) -> list[str]:
+    """What an image file printed, as notices of bounded number and length."""
     lines = [line.expandtabs() for line in output.splitlines() if line.strip()]
     shown = [line if len(line) <= _WIDTH else f"{line[:_WIDTH]} …" for line in lines[:_LINES]]
     if len(lines) > _LINES:
         shown.append(f"… and {len(lines) - _LINES} lines more")
-    return [warn(bridge, loaded, f"{loaded.filename} printed: {line}") for line in shown]
+    return [f"{filename}: {line}" for line in shown]
 
 
-def warn(
-    bridge: Bridge, loaded: Loaded, text: str, *, detail: Sequence[str] = (), line: int = 0
-) -> Pending[None]:
-    """Shows a warning, with a line of the image file if one is given."""
-    source = None
-    if line:
-        source = WarningSource(loaded.filename, loaded.data, ((line, line),))
-    return bridge.warn(loaded.digest, text, detail=detail, source=source)
+def show(bridge: Bridge, notices: Sequence[str]) -> None:
+    """Shows notices in the build's progress: each as the name of a vertex.
+
+    Not as warnings: clients show those in any order, and buildctl only where their vertex happens to be heard
+    of again after them.
+    """
+    from llb import graph
+
+    state = graph.scratch()
+    for notice in notices:
+        state = state.file(graph.mkdir("/notices"), meta=graph.Meta(name=notice))
+    try:
+        bridge.solve(graph.marshal(state).to_bytes(), evaluate=True).result()
+    except ConnectionLostError:
+        raise
+    except RpcError:  # what cannot be shown is no reason to fail
+        log("\n".join([*notices, ""]))
 
 
 def log(text: str) -> None:

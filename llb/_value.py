@@ -60,23 +60,11 @@ class Value(metaclass=_ValueMeta):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         cls = type(self)
-        count = len(args)
         setters = cls.__value_setters__
-        if count > len(setters):
-            raise TypeError(f"{cls.__name__} takes {len(setters)} arguments, not {count}")
-        for setter, value in zip(setters, args, strict=False):
+        if kwargs or len(args) != len(setters):
+            args = _arguments(cls, args, kwargs)
+        for setter, value in zip(setters, args, strict=True):
             setter(self, value)
-        if count < len(setters):
-            defaults = cls.__value_defaults__
-            for field, setter in zip(cls.__value_fields__[count:], setters[count:], strict=True):
-                if field in kwargs:
-                    setter(self, kwargs.pop(field))
-                elif field in defaults:
-                    setter(self, defaults[field])
-                else:
-                    raise TypeError(f"{cls.__name__} lacks the argument {field!r}")
-        if kwargs:
-            raise TypeError(f"{cls.__name__} got unexpected or repeated arguments {sorted(kwargs)}")
         self.__post_init__()
 
     def __post_init__(self) -> None:
@@ -124,6 +112,24 @@ class Value(metaclass=_ValueMeta):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self.__value_tuple__()
+
+
+def _arguments(cls: type[Value], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """A value for each field, from what was given and the defaults."""
+    fields, count = cls.__value_fields__, len(args)
+    if count > len(fields):
+        raise TypeError(f"{cls.__name__} takes {len(fields)} arguments, not {count}")
+    rest = fields[count:]
+    named = cls.__value_defaults__
+    if kwargs:
+        named = named | kwargs
+        wrong = [name for name in kwargs if name not in rest]
+        if wrong:
+            raise TypeError(f"{cls.__name__} got unexpected or repeated arguments {sorted(wrong)}")
+    try:
+        return args + tuple([named[field] for field in rest])
+    except KeyError as error:
+        raise TypeError(f"{cls.__name__} lacks the argument {error}") from None
 
 
 def slot_setters(cls: type[Value]) -> tuple[Callable[[object, Any], None], ...]:

@@ -154,6 +154,7 @@ class Excerpt(Value):
         last = min(len(lines), self.line + self.context)
         rule = "-" * 20
         body = [
-            f"{number:4} | {'>>>' if number == self.line else '   '} {lines[number - 1]}" for number in range(first, last + 1)
+            f"{number:4} | {'>>>' if number == self.line else '   '} {lines[number - 1]}".rstrip()
+            for number in range(first, last + 1)
         ]
         return "\n".join([f"{self.filename}:{self.line}", rule, *body, rule])

@@ -29,7 +29,7 @@ class Location(Value):
 
 def caller() -> Location:
     """The nearest frame on the stack that is not this library's: the line of the user's call."""
-    frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     while frame is not None and frame.f_code.co_filename.startswith(_OWN):
         frame = frame.f_back
     if frame is None:

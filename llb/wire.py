@@ -31,11 +31,11 @@ def _encode_varint(value: int) -> bytes:
 
 
 class _Varints(dict[int, bytes]):
-    """Varints of the small numbers met so far: lengths, mostly, and those repeat."""
+    """Varints of the small numbers met so far: lengths mostly, and -1; those repeat."""
 
     def __missing__(self, value: int) -> bytes:
         encoded = _encode_varint(value)
-        if 0 <= value < 1 << 14:
+        if -1 <= value < 1 << 14:
             self[value] = encoded
         return encoded
 
@@ -51,17 +51,17 @@ def varint(value: int) -> bytes:
 
 def integer(number: int, value: int) -> bytes:
     """An int, bool or enum field; nothing if it has its default, 0."""
-    return varint(number << 3) + varint(value) if value else b""
+    return VARINTS[number << 3] + VARINTS[value] if value else b""
 
 
 def present_integer(number: int, value: int) -> bytes:
     """An int field with presence (a member of a oneof, or `optional`): written even if 0."""
-    return varint(number << 3) + varint(value)
+    return VARINTS[number << 3] + VARINTS[value]
 
 
 def message(number: int, value: bytes) -> bytes:
     """A message field, or bytes with presence: written even if empty."""
-    return varint(number << 3 | 2) + varint(len(value)) + value
+    return VARINTS[number << 3 | 2] + VARINTS[len(value)] + value
 
 
 def data(number: int, value: bytes) -> bytes:

@@ -1,5 +1,6 @@
+# pyright: basic, reportMissingImports=false
 import platform
 
 import cowsay
 
-cowsay.cow(f"Hello from Python {platform.python_version()}, in an image that is Python too.")
+cowsay.cow(f"Hello from Python {platform.python_version()}, in an image!")

@@ -15,26 +15,44 @@ if TYPE_CHECKING:
     from llb.image import ImageDefinition
 
 
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_DIRECTORY = click.Path(file_okay=False, path_type=Path)
+
+
 @click.command("compile", short_help="Compile an image file to an LLB definition.")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=_FILE)
 @click.option("--target", metavar="NAME", help="Which image of FILE; default: `image`, or the only one.")
-@click.option("--platform", metavar="OS/ARCH", help="Platform to compile for.  [default: linux/amd64]")
+@click.option("--platform", metavar="OS/ARCH", help="What to compile for.  [default: linux/amd64]")
 @click.option(
     "--bases",
     metavar="F",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=_FILE,
     help="JSON with what is known of base images: reference and platform → digest and config.",
 )
-@click.option("--context", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), default=".",
-              help="Directory that paths in the chain are relative to.  [default: the working directory]")  # fmt: skip
-@click.option("--build-arg", "build_args", metavar="NAME=VALUE", multiple=True,
-              help="A value for `llb.build_arg(NAME)`; NAME alone takes it from the environment.")  # fmt: skip
-@click.option("--config-out", metavar="F", type=click.Path(dir_okay=False, path_type=Path),
-              help="Write the image config (OCI JSON) here.")  # fmt: skip
-@click.option("--format", "format_", type=click.Choice(["bytes", "text", "json", "dot"]), default="bytes",
-              show_default=True, help="The definition's bytes, or a dump of it to read.")  # fmt: skip
-@click.option("-o", "--output", metavar="F", type=click.Path(dir_okay=False, path_type=Path),
-              help="Write here instead of to standard output.")  # fmt: skip
+@click.option(
+    "--context",
+    metavar="DIR",
+    type=_DIRECTORY,
+    default=".",
+    help="Directory that paths in the chain are relative to.  [default: the working directory]",
+)
+@click.option(
+    "--build-arg",
+    "build_args",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A value for `llb.build_arg(NAME)`; NAME alone takes it from the environment.",
+)
+@click.option("--config-out", metavar="F", type=_FILE, help="Write the image config (OCI JSON) here.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["bytes", "text", "json", "dot"]),
+    default="bytes",
+    show_default=True,
+    help="The definition's bytes, or a dump of it to read.",
+)
+@click.option("-o", "--output", metavar="F", type=_FILE, help="Write here, not to standard output.")
 def compile_command(
     file: Path,
     target: str | None,
@@ -59,7 +77,9 @@ def compile_command(
       llb compile image.py --format text
     """
     if format_ == "bytes" and output is None and sys.stdout.isatty():
-        raise click.UsageError("a definition is binary: pipe it to buildctl, name a file with -o, or use --format text")
+        raise click.UsageError(
+            "a definition is binary: pipe it to buildctl, name a file with -o, or use --format text"
+        )
     definition = _compile(file, target, platform, bases, context, _named_values(build_args))
     if config_out is not None:
         write_atomically(config_out, definition.image_config)
@@ -72,7 +92,12 @@ def compile_command(
 
 
 def _compile(
-    file: Path, target: str | None, platform: str | None, bases: Path | None, context: Path, args: dict[str, str]
+    file: Path,
+    target: str | None,
+    platform: str | None,
+    bases: Path | None,
+    context: Path,
+    args: dict[str, str],
 ) -> ImageDefinition:
     from llb import imagefile
     from llb.image import Bases, LocalDirectory, compile_to_llb

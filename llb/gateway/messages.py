@@ -311,7 +311,7 @@ def read_dir_response(response: bytes) -> list[Stat]:
 
 
 def decode_stats(data: bytes) -> Iterator[Stat]:
-    """The entries of a metadata transfer's list: each with its length before it, 4 bytes, little end first."""
+    """The entries of a metadata transfer's list: each after its length, 4 bytes, little end first."""
     at = 0
     while at + 4 <= len(data):
         size = int.from_bytes(data[at : at + 4], "little")

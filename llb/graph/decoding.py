@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # name: kind. A kind is int, bool, str, bytes, a message, or `A|B|…`, the words of an enum from 0 on.
 # `*` after it: repeated; `{}` after it: a map from text.
-_MESSAGES: dict[str, dict[int, tuple[str, str]]] = {
+MESSAGES: dict[str, dict[int, tuple[str, str]]] = {
     "Op": {
         1: ("inputs", "Input*"),
         2: ("exec", "ExecOp"),
@@ -188,12 +188,12 @@ def decode_op(op: bytes) -> dict[str, Any]:
 
 
 def _message(name: str, reader: wire.Reader) -> dict[str, Any]:
-    known = _MESSAGES[name]
+    known = MESSAGES[name]
     out: dict[str, Any] = {}
     for number, (field, kind) in known.items():
         if reader.has(number):
             value = _field(kind, reader, number)
-            if value or kind in _MESSAGES or (number == 2 and name == "UserOpt"):
+            if value or kind in MESSAGES or (number == 2 and name == "UserOpt"):
                 out[field] = value
                 continue
         if field in _ALWAYS.get(name, ()):
@@ -225,7 +225,7 @@ def _field(kind: str, reader: wire.Reader, number: int) -> Any:
         return reader.string(number)
     if kind == "bytes":
         return base64.b64encode(reader.data(number)).decode()
-    if kind in _MESSAGES:
+    if kind in MESSAGES:
         return _message(kind, reader.message(number))
     value = reader.integer(number)
     if kind == "int":

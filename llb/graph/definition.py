@@ -12,11 +12,14 @@ from llb.graph.platform import Platform, as_platform
 from llb.graph.state import SCRATCH, State
 from llb.graph.vertex import Encoder, Vertex
 
-# Not hashlib: it loads OpenSSL, which takes longer than this whole package.
-if sys.version_info >= (3, 12):
-    from _sha2 import sha256  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
-else:
-    from _sha256 import sha256  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
+# Not hashlib, if it can be helped: it loads OpenSSL, which takes longer than this whole package.
+try:
+    if sys.version_info >= (3, 12):
+        from _sha2 import sha256  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
+    else:
+        from _sha256 import sha256  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
+except ImportError:
+    from hashlib import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +52,9 @@ class Definition(Value):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "memo", {})
+
+    def __hash__(self) -> int:
+        return hash(self.ops)
 
     @classmethod
     def of(cls, definition: Definition, **more: Any) -> Self:

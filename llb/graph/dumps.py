@@ -220,7 +220,7 @@ def _file(body: dict[str, Any], inputs: list[str]) -> list[str]:
             names = [str(user.get("byID", user.get("byName", {}).get("name"))) for user in users]
             fields["owner"] = ":".join(names)
         flags = [name if value is True else f"{name}={_short(value)}" for name, value in fields.items()]
-        follows = action["input"] == len(inputs) + number - 1
+        follows = number > 0 and action["input"] == len(inputs) + number - 1
         place = "" if follows else f" on {_input(inputs, action['input'])}"
         lines.append(f"  {text}{place}" + (f" ({', '.join(flags)})" if flags else ""))
     return lines

@@ -246,13 +246,15 @@ def copy(
         always_replace: replace what is of another type at the destination.
         created_time: modification time of what is copied, in nanoseconds since 1970.
     """
+    from llb.graph.state import checked_state  # it needs this module
+
     if isinstance(mode, str) and mode.isascii() and mode.isdigit():
         try:
             mode = int(mode, 8)
         except ValueError:
             raise InvalidError(f"{mode!r} is not a file mode", hint='Write it as 0o755 or "755".') from None
     return Copy(
-        source,
+        source if isinstance(source, Staged) else checked_state(source, "the source of a copy"),
         src,
         dst,
         mode,

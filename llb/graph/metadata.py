@@ -46,17 +46,37 @@ class SourceRange(Value):
     start_character: int = 0
     end_character: int = 0
 
-    def __post_init__(self) -> None:
-        if not self.end_line:
-            object.__setattr__(self, "end_line", self.start_line)
-        if self.start_line < 0 or self.end_line < self.start_line:
-            raise InvalidError(f"lines {self.start_line} to {self.end_line} are no range of a file")
+    # By hand, as one is made for each step of a chain.
+    def __init__(
+        self,
+        file: SourceFile,
+        start_line: int,
+        end_line: int = 0,
+        start_character: int = 0,
+        end_character: int = 0,
+    ) -> None:
+        end_line = end_line or start_line
+        if not 0 <= start_line <= end_line:
+            raise InvalidError(f"lines {start_line} to {end_line} are no range of a file")
+        _set_file(self, file)
+        _set_start_line(self, start_line)
+        _set_end_line(self, end_line)
+        _set_start_character(self, start_character)
+        _set_end_character(self, end_character)
 
     def encode(self) -> bytes:
         """The bytes of a `pb.Range`."""
         start = wire.integer(1, self.start_line) + wire.integer(2, self.start_character)
-        end = wire.integer(1, self.end_line) + wire.integer(2, self.end_character)
+        if self.end_line == self.start_line and self.end_character == self.start_character:
+            end = start
+        else:
+            end = wire.integer(1, self.end_line) + wire.integer(2, self.end_character)
         return wire.message(1, start) + wire.message(2, end)
+
+
+_set_file, _set_start_line, _set_end_line, _set_start_character, _set_end_character = slot_setters(
+    SourceRange
+)
 
 
 class ProgressGroup(Value):

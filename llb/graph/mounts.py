@@ -106,7 +106,7 @@ def bind(
     """
     return DirectoryMount(
         _absolute(target),
-        state,
+        _checked(state),
         source,
         readonly,
         no_output,
@@ -130,7 +130,7 @@ def cache(
     """
     return DirectoryMount(
         _absolute(target),
-        source,
+        _checked(source) if source is not None else None,
         selector,
         readonly,
         cache_id=id or target,
@@ -179,6 +179,12 @@ def ssh(
     The first one sets SSH_AUTH_SOCK, unless that is set. An empty `id` is the client's `default`.
     """
     return SSHMount(_absolute(target) if target else "", id, uid, gid, mode, optional)
+
+
+def _checked(state: State) -> State:
+    from llb.graph.state import checked_state  # it needs this module
+
+    return checked_state(state, "what is mounted")
 
 
 def _absolute(target: str) -> str:

@@ -133,9 +133,11 @@ def checked(name: str, value: str) -> str:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise InvalidError(f"{name} has a character that is not Unicode text: {value!r}") from None
+            raise InvalidError(
+                f"{name} has a character that is not Unicode text: {value!r}", hint="Images hold UTF-8 only."
+            ) from None
     if "\0" in value:
-        raise InvalidError(f"{name} has a NUL character: {value!r}")
+        raise InvalidError(f"{name} has a NUL character: {value!r}", hint="No program can be given one.")
     return value
 
 

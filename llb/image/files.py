@@ -183,14 +183,13 @@ def checked_ignore(value: object) -> Ignore | None:
         return value
     if callable(value) and not isinstance(value, type):
         return value  # pyright: ignore[reportReturnType]
-    if isinstance(value, str | bytes) or not (hasattr(value, "__getitem__") and hasattr(value, "__len__")):
+    is_sequence = hasattr(value, "__getitem__") and hasattr(value, "__len__") and not hasattr(value, "keys")
+    if isinstance(value, str | bytes) or not is_sequence:
         example = f"ignore=[{value!r}]" if isinstance(value, str) else 'ignore=["**/*.pyc", "data"]'
         raise InvalidTypeError(
             f"ignore must be a list of patterns or a function, not {arguments.kind(value)}: {value!r}",
             hint=f"Write {example}.",
         )
-    if hasattr(value, "keys"):
-        raise InvalidTypeError(f"ignore must be a list of patterns, not a dictionary: {value!r}")
     patterns: Sequence[object] = value  # pyright: ignore[reportAssignmentType]
     for one in patterns:
         if isinstance(one, str):

@@ -33,8 +33,8 @@ class Image(Bases, Commands, Packages, Config, Files):
             .apt_install("git")
             .pip_install("numpy", "httpx~=0.27")
             .workdir("/app")
-            .add_local_dir("src", "/app")
             .cmd(["python", "-m", "app"])
+            .add_local_dir("src", "/app")
         )
         ```
     """

@@ -13,7 +13,9 @@ def main(names: list[str]) -> None:
     unknown = [name for name in names if name not in NAMES]
     if unknown:
         raise SystemExit(f"unknown benchmark {unknown[0]!r}; there are: {', '.join(NAMES)}")
-    print(f"Python {platform.python_version()}, {platform.machine()}. Ratios of one run, not seconds, are what to read.")
+    print(
+        f"Python {platform.python_version()}, {platform.machine()}. Ratios of one run, not seconds, are what to read."
+    )
     for name in names or NAMES:
         import_module(f"tests.bench.{name}").main()
 

@@ -19,7 +19,9 @@ from .table import Row, show
 RUNS = 21
 MODULE = Path(__file__).parents[1] / "rig" / "buildkit"
 PROGRAM = "github.com/moby/buildkit/frontend/dockerfile/cmd/dockerfile-frontend"
-DOCKERFILE = "FROM busybox:latest\nRUN echo one > /one\nENV A=b\nWORKDIR /srv\nRUN echo two > two\nCMD [\"true\"]\n"
+DOCKERFILE = (
+    'FROM busybox:latest\nRUN echo one > /one\nENV A=b\nWORKDIR /srv\nRUN echo two > two\nCMD ["true"]\n'
+)
 CHAIN = """from llb import Image
 
 image = (
@@ -39,15 +41,28 @@ def _go_frontend(registry: str) -> str:
     with making(f"dockerfile-frontend-{VERSION}") as (directory, empty):
         if empty:
             subprocess.run(
-                ["go", "build", "-trimpath", "-ldflags=-s -w", "-o", directory / "dockerfile-frontend", PROGRAM],
+                [
+                    "go",
+                    "build",
+                    "-trimpath",
+                    "-ldflags=-s -w",
+                    "-o",
+                    directory / "dockerfile-frontend",
+                    PROGRAM,
+                ],
                 cwd=MODULE,
                 env={**os.environ, "CGO_ENABLED": "0"},
                 check=True,
             )
     with making(f"dockerfile-frontend-{VERSION}") as (directory, _):
         program = graph.local("program", include=["dockerfile-frontend"])
-        state = graph.scratch().file(graph.copy(program, "/dockerfile-frontend", "/bin/dockerfile-frontend", create_dest=True))
-        labels = (("moby.buildkit.frontend.network.none", "true"), ("moby.buildkit.frontend.caps", "moby.buildkit.frontend.inputs"))
+        state = graph.scratch().file(
+            graph.copy(program, "/dockerfile-frontend", "/bin/dockerfile-frontend", create_dest=True)
+        )
+        labels = (
+            ("moby.buildkit.frontend.network.none", "true"),
+            ("moby.buildkit.frontend.caps", "moby.buildkit.frontend.inputs"),
+        )
         config = ImageConfig(entrypoint=("/bin/dockerfile-frontend",), labels=labels).to_json().decode()
         quoted = config.replace('"', '""')
         subprocess.run(
@@ -68,7 +83,14 @@ def _go_frontend(registry: str) -> str:
 def _build(directory: Path, *options: str) -> float:
     start = time.perf_counter()
     subprocess.run(
-        ["buildctl", "build", "--progress=plain", f"--local=context={directory}", f"--local=dockerfile={directory}", *options],
+        [
+            "buildctl",
+            "build",
+            "--progress=plain",
+            f"--local=context={directory}",
+            f"--local=dockerfile={directory}",
+            *options,
+        ],
         check=True,
         capture_output=True,
     )

@@ -58,7 +58,13 @@ def main() -> None:
         same = subprocess.run([program, "chain", "3", "1"], check=True, capture_output=True)
         assert same.returncode == 0
         rows = [
-            Row(f"{shape} of {steps:,}, per step", _ours(shape, steps, runs), _go(program, shape, steps, go_runs), "µs", goal)
+            Row(
+                f"{shape} of {steps:,}, per step",
+                _ours(shape, steps, runs),
+                _go(program, shape, steps, go_runs),
+                "µs",
+                goal,
+            )
             for shape, steps, runs, go_runs, goal in (
                 ("chain", 1_000, 10, 10, "≤ 0.5"),
                 ("chain", 10_000, 3, 2, "≤ 0.1"),
@@ -67,7 +73,10 @@ def main() -> None:
         ]
     show("From states to bytes", "Go client/llb", rows)
 
-    growth = [Row(f"chain of {steps:,}, per step", _ours("chain", steps, 1), [], "µs") for steps in (1_000, 10_000, 100_000)]
+    growth = [
+        Row(f"chain of {steps:,}, per step", _ours("chain", steps, 1), [], "µs")
+        for steps in (1_000, 10_000, 100_000)
+    ]
     for steps in (10_000, 100_000):
         tracemalloc.start()
         graph.marshal(chain(steps)).to_bytes()

@@ -22,6 +22,12 @@ def main() -> None:
     bare = _times("pass")
     rows = [
         Row(f"import {module}", [time - min(bare) for time in _times(f"import {module}")], [], "ms", goal)
-        for module, goal in (("llb", "≤ 30"), ("llb.graph", ""), ("llb.gateway", ""), ("dataclasses", ""), ("grpc", ""))
+        for module, goal in (
+            ("llb", "≤ 30"),
+            ("llb.graph", ""),
+            ("llb.gateway", ""),
+            ("dataclasses", ""),
+            ("grpc", ""),
+        )
     ]
     show(f"Imports, over a bare interpreter of {min(bare):.1f} ms", "", rows)

@@ -50,7 +50,9 @@ def builder(docker: Tools) -> str:
     """A buildx builder on the standalone buildkitd: `docker build` and buildctl on one daemon."""
     name = "llb-rig"
     if docker.run("docker", "buildx", "inspect", name).status != 0:
-        docker.run("docker", "buildx", "create", "--name", name, "--driver", "remote", docker.env["BUILDKIT_HOST"]).ok()
+        docker.run(
+            "docker", "buildx", "create", "--name", name, "--driver", "remote", docker.env["BUILDKIT_HOST"]
+        ).ok()
     return name
 
 

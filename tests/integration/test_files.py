@@ -61,7 +61,8 @@ def test_ignored_files_stay_behind(frontend: Tools, project: Callable[..., Path]
     for ignore in IGNORES.values():
         for copy in (True, False):
             context = project(
-                SCRATCH + f"image = Image.from_scratch().add_local_dir('src', '/app', copy={copy}, {ignore})\n",
+                SCRATCH
+                + f"image = Image.from_scratch().add_local_dir('src', '/app', copy={copy}, {ignore})\n",
                 **{
                     "src/a.py": "",
                     "src/b.log": "",
@@ -74,12 +75,15 @@ def test_ignored_files_stay_behind(frontend: Tools, project: Callable[..., Path]
             )
             found = {name for name, member in tree(frontend, context).items() if member.isfile()}
             wanted = {"app/a.py", "app/keep.log", "app/sub/d.py"}
-            assert found == wanted if ignore == IGNORES["a callable"] else found == wanted | {"app/sub/c.log"}, ignore
+            assert (
+                found == wanted if ignore == IGNORES["a callable"] else found == wanted | {"app/sub/c.log"}
+            ), ignore
 
 
 def test_an_inverted_matcher_keeps_only_what_it_names(frontend: Tools, project: Callable[..., Path]) -> None:
     context = project(
-        SCRATCH + "image = Image.from_scratch().add_local_dir('src', '/app', ignore=~FilePatternMatcher('**/*.py'))\n",
+        SCRATCH
+        + "image = Image.from_scratch().add_local_dir('src', '/app', ignore=~FilePatternMatcher('**/*.py'))\n",
         **{"src/a.py": "", "src/b.txt": "", "src/sub/c.py": "", "src/sub/d.txt": ""},
     )
     found = {name for name, member in tree(frontend, context).items() if member.isfile()}

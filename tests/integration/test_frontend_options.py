@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.integration.tools import Tools
 
 BUSYBOX = "from llb import Image, build_arg\nbusybox = Image.from_registry('busybox:latest')\n"
@@ -19,7 +21,9 @@ def push(engine: Tools, context: Path, name: str, *arguments: str) -> str:
 
 def test_target_picks_an_image(frontend: Tools, project: Callable[..., Path]) -> None:
     context = project(BUSYBOX + "image = busybox.cmd(['default'])\nother = busybox.cmd(['other'])\n")
-    assert frontend.image_config(push(frontend, context, "target", "--opt=target=other"))["config"]["Cmd"] == ["other"]
+    assert frontend.image_config(push(frontend, context, "target", "--opt=target=other"))["config"][
+        "Cmd"
+    ] == ["other"]
     assert frontend.image_config(push(frontend, context, "target"))["config"]["Cmd"] == ["default"]
 
 
@@ -36,13 +40,16 @@ def test_config_steps_end_in_the_image_config(frontend: Tools, project: Callable
     assert config["User"] == "1000:1000"
     assert config["Entrypoint"] == ["/bin/echo"]
     assert config["Cmd"] == ["hi"]
-    assert config["Labels"] == {"x": "y", "from": "outside"}
+    assert config["Labels"].items() >= {"x": "y", "from": "outside"}.items()
     assert config["Shell"] == ["/bin/sh", "-ec"]
 
 
-def test_every_layer_has_its_line_in_the_history(frontend: Tools, project: Callable[..., Path], nonce: str) -> None:
+def test_every_layer_has_its_line_in_the_history(
+    frontend: Tools, project: Callable[..., Path], nonce: str
+) -> None:
     context = project(
-        BUSYBOX + f"image = busybox.run_commands('echo {nonce} > /a').env({{'A': 'b'}}).add_local_file('image.py', '/image.py')\n"
+        BUSYBOX
+        + f"image = busybox.run_commands('echo {nonce} > /a').env({{'A': 'b'}}).add_local_file('image.py', '/image.py')\n"
     )
     reference = push(frontend, context, "history")
     history = frontend.image_config(reference)["history"]
@@ -54,7 +61,12 @@ def test_every_layer_has_its_line_in_the_history(frontend: Tools, project: Calla
 
 def test_build_arguments_are_read_in_the_image_file(frontend: Tools, project: Callable[..., Path]) -> None:
     context = project(BUSYBOX + "image = busybox.env({'MODE': build_arg('MODE', 'dev')})\n")
-    assert "MODE=prod" in frontend.image_config(push(frontend, context, "args", "--opt=build-arg:MODE=prod"))["config"]["Env"]
+    assert (
+        "MODE=prod"
+        in frontend.image_config(push(frontend, context, "args", "--opt=build-arg:MODE=prod"))["config"][
+            "Env"
+        ]
+    )
     assert "MODE=dev" in frontend.image_config(push(frontend, context, "args"))["config"]["Env"]
 
 
@@ -75,16 +87,21 @@ def test_modules_beside_the_image_file_are_imported(frontend: Tools, project: Ca
 def test_no_cache_runs_every_step_again(frontend: Tools, project: Callable[..., Path]) -> None:
     context = project(BUSYBOX + "image = busybox.run_commands('date +%N > /a', 'date +%N > /b')\n")
     frontend.gateway(context).ok()
-    warm = frontend.gateway(context, progress="rawjson").ok().steps().values()
-    cold = frontend.gateway(context, "--opt=no-cache=", progress="rawjson").ok().steps().values()
-    assert all(vertex.cached for vertex in warm)
-    assert not any(vertex.cached for vertex in cold if "run_commands" in vertex.name)
+    assert frontend.gateway(context, progress="rawjson").ok().not_cached() == []
+    assert len(frontend.gateway(context, "--opt=no-cache=", progress="rawjson").ok().not_cached()) == 2
 
 
-def test_hosts_limits_and_shared_memory_reach_the_commands(frontend: Tools, project: Callable[..., Path], nonce: str) -> None:
-    context = project(BUSYBOX + f"image = busybox.run_commands('echo {nonce}; cat /etc/hosts; ulimit -n; df -k /dev/shm')\n")
+def test_hosts_limits_and_shared_memory_reach_the_commands(
+    frontend: Tools, project: Callable[..., Path], nonce: str
+) -> None:
+    context = project(
+        BUSYBOX + f"image = busybox.run_commands('echo {nonce}; cat /etc/hosts; ulimit -n; df -k /dev/shm')\n"
+    )
     ran = frontend.gateway(
-        context, "--opt=add-hosts=example.test=10.1.2.3", "--opt=ulimit=nofile=123:456", "--opt=shm-size=2097152"
+        context,
+        "--opt=add-hosts=example.test=10.1.2.3",
+        "--opt=ulimit=nofile=123:456",
+        "--opt=shm-size=2097152",
     ).ok()
     assert "10.1.2.3\texample.test" in ran.stderr or "10.1.2.3 example.test" in ran.stderr, ran.stderr
     assert " 123\n" in ran.stderr
@@ -92,22 +109,33 @@ def test_hosts_limits_and_shared_memory_reach_the_commands(frontend: Tools, proj
 
 
 def test_a_named_context_replaces_a_base(frontend: Tools, project: Callable[..., Path]) -> None:
-    context = project("from llb import Image\nimage = Image.from_registry('mybase').run_commands('busybox true')\n")
+    context = project(
+        "from llb import Image\nimage = Image.from_registry('mybase').run_commands('busybox true')\n"
+    )
     frontend.gateway(context, "--opt=context:mybase=docker-image://docker.io/library/busybox:latest").ok()
 
 
-def test_files_of_a_named_context(docker: Tools, builder: str, project: Callable[..., Path], tmp_path_factory) -> None:  # pyright: ignore
-    elsewhere: Path = tmp_path_factory.mktemp("models")  # pyright: ignore
+def test_files_of_a_named_context(
+    docker: Tools, builder: str, project: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("models")
     (elsewhere / "weights.txt").write_text("weights")
-    context = project(BUSYBOX + f"image = busybox.add_local_dir({str(elsewhere)!r}, '/models', copy=True).run_commands('cat /models/weights.txt')\n")
+    context = project(
+        BUSYBOX
+        + f"image = busybox.add_local_dir({str(elsewhere)!r}, '/models', copy=True).run_commands('cat /models/weights.txt')\n"
+    )
     refused = docker.docker_build(context, builder=builder).failed()
     assert "--build-context" in refused.stderr
     name = elsewhere.name
     docker.docker_build(context, f"--build-context={name}={elsewhere}", builder=builder).ok()
 
 
-def test_a_plain_dockerfile_is_built_by_buildkits_own_frontend(frontend: Tools, project: Callable[..., Path], nonce: str) -> None:
-    context = project(**{"Dockerfile": f"FROM busybox AS one\nARG WHO\nRUN echo {nonce} $WHO\nFROM one\nCOPY Dockerfile /\nLABEL a=b\n"})
+def test_a_plain_dockerfile_is_built_by_buildkits_own_frontend(
+    frontend: Tools, project: Callable[..., Path], nonce: str
+) -> None:
+    context = project(
+        Dockerfile=f"FROM busybox AS one\nARG WHO\nRUN echo {nonce} $WHO\nFROM one\nCOPY Dockerfile /\nLABEL a=b\n"
+    )
     ran = frontend.gateway(context, "--opt=build-arg:WHO=me", file="Dockerfile").ok()
     assert f"{nonce} me" in ran.stderr
 
@@ -131,29 +159,50 @@ def test_two_platforms_make_one_index(frontend: Tools, project: Callable[..., Pa
 
 def test_call_lists_targets_and_arguments(docker: Tools, builder: str, project: Callable[..., Path]) -> None:
     context = project(
-        BUSYBOX + "mode = build_arg('MODE', 'dev', description='how it runs')\nimage = busybox\ntest = busybox.env({'T': '1'})\n"
+        BUSYBOX
+        + "mode = build_arg('MODE', 'dev', description='how it runs')\nimage = busybox\ntest = busybox.env({'T': '1'})\n"
     )
-    targets = json.loads(docker.docker_build(context, "--call=targets,format=json", builder=builder).ok().stdout)
-    assert {target.get("name") for target in targets["targets"]} == {"image", "test"}
-    outline = json.loads(docker.docker_build(context, "--call=outline,format=json", builder=builder).ok().stdout)
+    targets = json.loads(
+        docker.docker_build(context, "--call=targets,format=json", builder=builder).ok().stdout
+    )
+    assert {target.get("name") for target in targets["targets"]} == {"busybox", "image", "test"}
+    outline = json.loads(
+        docker.docker_build(context, "--call=outline,format=json", builder=builder).ok().stdout
+    )
     assert [(arg["name"], arg["value"]) for arg in outline["args"]] == [("MODE", "dev")]
-    described = docker.docker_build(context, "--call=subrequests.describe", builder=builder).ok().stdout.decode()
+    described = (
+        docker.docker_build(context, "--call=subrequests.describe", builder=builder).ok().stdout.decode()
+    )
     assert "outline" in described
     assert "targets" in described
 
 
-def test_attestations_and_inline_cache(docker: Tools, builder: str, project: Callable[..., Path], nonce: str) -> None:
+def test_attestations_and_inline_cache(
+    docker: Tools, builder: str, project: Callable[..., Path], nonce: str
+) -> None:
     context = project(BUSYBOX + f"image = busybox.run_commands('echo {nonce}')\n")
     reference = f"{docker.registry}/test/attested:latest"
     docker.docker_build(
-        context, "--provenance=mode=max", f"--output=type=image,name={reference},push=true", "--cache-to=type=inline", builder=builder
+        context,
+        "--provenance=mode=max",
+        f"--output=type=image,name={reference},push=true",
+        "--cache-to=type=inline",
+        builder=builder,
     ).ok()
-    kinds = [entry.get("annotations", {}).get("vnd.docker.reference.type") for entry in docker.index(reference)["manifests"]]
+    kinds = [
+        entry.get("annotations", {}).get("vnd.docker.reference.type")
+        for entry in docker.index(reference)["manifests"]
+    ]
     assert "attestation-manifest" in kinds
 
 
-def test_source_date_epoch_makes_the_same_image_twice(frontend: Tools, project: Callable[..., Path], nonce: str) -> None:
-    context = project(BUSYBOX + f"image = busybox.run_commands('echo {nonce} > /a').add_local_file('image.py', '/image.py')\n")
+def test_source_date_epoch_makes_the_same_image_twice(
+    frontend: Tools, project: Callable[..., Path], nonce: str
+) -> None:
+    context = project(
+        BUSYBOX
+        + f"image = busybox.run_commands('echo {nonce} > /a').add_local_file('image.py', '/image.py')\n"
+    )
     found: set[str] = set()
     for name in ("epoch-1", "epoch-2"):
         reference = f"{frontend.registry}/test/{name}:latest"

@@ -16,16 +16,32 @@ START = "from llb import Image, build_arg\nbusybox = Image.from_registry('busybo
 MISTAKES: dict[str, tuple[str, str, int]] = {
     # name: (what follows START, text that the user must see, the line that must be marked)
     "syntax error": ("image = busybox.run_commands('a'\n", "never closed", 3),
-    "exception in the user's code": ("def boom():\n    return 1 / 0\nimage = boom()\n", "ZeroDivisionError", 4),
+    "exception in the user's code": (
+        "def boom():\n    return 1 / 0\nimage = boom()\n",
+        "ZeroDivisionError",
+        4,
+    ),
     "wrong type": ("image = Image.debian_slim(3.12)\n", "debian_slim", 3),
     "empty command": ("image = busybox.run_commands('')\n", "run_commands", 3),
     "relative remote path": ("image = busybox.add_local_file('x', 'x')\n", "absolute", 3),
-    "missing local file": ("image = busybox.add_local_file('nowhere.txt', '/x', copy=True)\n", "nowhere.txt", 3),
+    "missing local file": (
+        "image = busybox.add_local_file('nowhere.txt', '/x', copy=True)\n",
+        "nowhere.txt",
+        3,
+    ),
     "missing module": ("import numpy\nimage = busybox\n", "numpy", 3),
     "sys.exit": ("import sys\nsys.exit(3)\nimage = busybox\n", "exit", 4),
     "foreign base": ("image = Image.from_registry(busybox)\n", "from_registry", 3),
-    "unknown base": ("image = Image.from_registry('no-such-image-anywhere:1')\n", "no-such-image-anywhere", 3),
-    "failing command": ("image = busybox.run_commands('echo before', 'echo loud; exit 7')\n", "exit code: 7", 3),
+    "unknown base": (
+        "image = Image.from_registry('no-such-image-anywhere:1')\n",
+        "no-such-image-anywhere",
+        3,
+    ),
+    "failing command": (
+        "image = busybox.run_commands('echo before', 'echo loud; exit 7')\n",
+        "exit code: 7",
+        3,
+    ),
     "a step after a lazily added file": (
         "image = (busybox\n  .add_local_file('image.py', '/x')\n  .run_commands('true'))\n",
         "copy=True",
@@ -37,7 +53,9 @@ MISTAKES: dict[str, tuple[str, str, int]] = {
 
 
 def no_traceback_of_ours(seen: str) -> bool:
-    return not re.search(r"/llb/(llb|frontend)/|site-packages|Traceback \(most recent call last\):\s+File \"/llb", seen)
+    return not re.search(
+        r"/llb/(llb|frontend)/|site-packages|Traceback \(most recent call last\):\s+File \"/llb", seen
+    )
 
 
 def marked(seen: str, line: int, source: str) -> bool:
@@ -76,7 +94,9 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_user_code_cannot_disturb_the_protocol(frontend: Tools, project: Callable[..., Path], hostile: str) -> None:
+def test_user_code_cannot_disturb_the_protocol(
+    frontend: Tools, project: Callable[..., Path], hostile: str
+) -> None:
     context = project(START + HOSTILE[hostile] + "image = busybox.run_commands('true')\n")
     frontend.gateway(context).ok()
 

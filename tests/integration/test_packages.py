@@ -22,7 +22,8 @@ def names_in_top_layer(engine: Tools, reference: str) -> set[str]:
 
 def test_pip_installs_a_package_and_leaves_no_cache(frontend: Tools, project: Callable[..., Path]) -> None:
     context = project(
-        SLIM + "image = slim.pip_install('six==1.16.0', 'idna>=3').run_commands('python -c \"import six, idna; print(six.__version__)\"')\n"
+        SLIM
+        + "image = slim.pip_install('six==1.16.0', 'idna>=3').run_commands('python -c \"import six, idna; print(six.__version__)\"')\n"
     )
     assert "1.16.0" in frontend.gateway(context, "--no-cache").ok().stderr
     context = project(SLIM + "image = slim.pip_install('six==1.16.0', 'idna>=3')\n")
@@ -35,8 +36,10 @@ def test_pip_installs_a_package_and_leaves_no_cache(frontend: Tools, project: Ca
 
 def test_the_order_of_packages_is_no_change(frontend: Tools, project: Callable[..., Path]) -> None:
     frontend.gateway(project(SLIM + "image = slim.pip_install('six==1.16.0', 'idna>=3')\n")).ok()
-    again = frontend.gateway(project(SLIM + "image = slim.pip_install(['idna>=3'], 'six==1.16.0')\n"), progress="rawjson").ok()
-    assert all(vertex.cached for vertex in again.steps().values())
+    again = frontend.gateway(
+        project(SLIM + "image = slim.pip_install(['idna>=3'], 'six==1.16.0')\n"), progress="rawjson"
+    ).ok()
+    assert again.not_cached() == []
 
 
 def test_apt_installs_a_package_and_leaves_no_lists(frontend: Tools, project: Callable[..., Path]) -> None:
@@ -57,7 +60,10 @@ def test_apt_installs_a_package_and_leaves_no_lists(frontend: Tools, project: Ca
 
 
 def test_force_build_reruns_a_step_and_all_after_it(frontend: Tools, project: Callable[..., Path]) -> None:
-    chain = SLIM + "image = slim.run_commands('date +%N > /a').run_commands('date +%N > /b'{}).env({{'A': 'b'}}).run_commands('date +%N > /c')\n"
+    chain = (
+        SLIM
+        + "image = slim.run_commands('date +%N > /a').run_commands('date +%N > /b'{}).env({{'A': 'b'}}).run_commands('date +%N > /c')\n"
+    )
     frontend.gateway(project(chain.format(""))).ok()
     forced = frontend.gateway(project(chain.format(", force_build=True")), progress="rawjson").ok().steps()
     ran = {vertex.name: vertex.cached for vertex in forced.values() if "run_commands" in vertex.name}

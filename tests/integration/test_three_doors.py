@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from llb import graph
-
 from tests.integration.tools import Tools
 
 CHAIN = """
@@ -39,27 +38,32 @@ def test_the_same_vertices_and_one_cache_through_every_door(
 
     first = docker.docker_build(context, builder=builder, progress="rawjson").ok()
     second = docker.gateway(context, progress="rawjson").ok()
-    bytes_ = docker.llb("compile", "image.py", "--bases", str(bases(docker, context)), cwd=context).ok().stdout
+    bytes_ = (
+        docker.llb("compile", "image.py", "--bases", str(bases(docker, context)), cwd=context).ok().stdout
+    )
     third = docker.buildctl(stdin=bytes_, progress="rawjson").ok()
 
     digests = set(graph.Definition.from_bytes(bytes_).digests()[:-1])
     assert len(digests) == 5  # the base, three commands, and the working directory
     assert digests == set(first.steps()) == set(second.steps()) == set(third.steps())
-    assert not all(vertex.cached for vertex in first.steps().values())
-    assert all(vertex.cached for vertex in second.steps().values())
-    assert all(vertex.cached for vertex in third.steps().values())
+    assert len(first.not_cached()) == 4
+    assert second.not_cached() == []
+    assert third.not_cached() == []
 
 
-def test_docker_engine_builds_the_same_vertices(docker: Tools, project: Callable[..., Path], nonce: str) -> None:
+def test_docker_engine_builds_it_too(docker: Tools, project: Callable[..., Path], nonce: str) -> None:
+    """Its client asks for local images first, which is part of the base's vertex: so these digests are its own."""
     context = project(CHAIN.format(nonce=nonce))
     first = docker.docker_build(context, progress="rawjson").ok()
     second = docker.docker_build(context, progress="rawjson").ok()
-    bytes_ = docker.llb("compile", "image.py", "--bases", str(bases(docker, context)), cwd=context).ok().stdout
-    assert set(graph.Definition.from_bytes(bytes_).digests()[:-1]) == set(first.steps())
-    assert all(vertex.cached for vertex in second.steps().values())
+    assert len(first.not_cached()) == 4
+    assert second.not_cached() == []
+    assert set(first.steps()) == set(second.steps())
 
 
-def test_bake_builds_an_image_file(docker: Tools, builder: str, project: Callable[..., Path], nonce: str) -> None:
+def test_bake_builds_an_image_file(
+    docker: Tools, builder: str, project: Callable[..., Path], nonce: str
+) -> None:
     bake = f"""
         target "default" {{
           context = "."
@@ -69,10 +73,12 @@ def test_bake_builds_an_image_file(docker: Tools, builder: str, project: Callabl
         }}
     """
     context = project(CHAIN.format(nonce=nonce), **{"docker-bake.hcl": bake})
-    first = docker.run("docker", "buildx", "--builder", builder, "bake", "--progress=rawjson", cwd=context).ok()
+    first = docker.run(
+        "docker", "buildx", "--builder", builder, "bake", "--progress=rawjson", cwd=context
+    ).ok()
     second = docker.gateway(context, progress="rawjson").ok()
     assert set(first.steps()) == set(second.steps())
-    assert all(vertex.cached for vertex in second.steps().values())
+    assert second.not_cached() == []
 
 
 def test_the_first_line_of_an_image_file_names_the_frontend(
@@ -80,12 +86,12 @@ def test_the_first_line_of_an_image_file_names_the_frontend(
 ) -> None:
     chain = project(CHAIN.format(nonce=nonce)) / "image.py"
     chain.write_text(f"# syntax={docker.frontend}\n" + chain.read_text())
-    docker.run(
-        "docker", "buildx", "--builder", builder, "build", "-f", str(chain), str(chain.parent)
-    ).ok()
+    docker.run("docker", "buildx", "--builder", builder, "build", "-f", str(chain), str(chain.parent)).ok()
 
 
-def test_local_files_have_one_cache_too(docker: Tools, builder: str, project: Callable[..., Path], nonce: str) -> None:
+def test_local_files_have_one_cache_too(
+    docker: Tools, builder: str, project: Callable[..., Path], nonce: str
+) -> None:
     """A local source carries its session, so its vertex differs in every build; its content is what is cached."""
     context = project(
         """
@@ -102,7 +108,9 @@ def test_local_files_have_one_cache_too(docker: Tools, builder: str, project: Ca
     )
     docker.docker_build(context, builder=builder).ok()
     second = docker.gateway(context, progress="rawjson").ok()
-    bytes_ = docker.llb("compile", "image.py", "--bases", str(bases(docker, context)), cwd=context).ok().stdout
+    bytes_ = (
+        docker.llb("compile", "image.py", "--bases", str(bases(docker, context)), cwd=context).ok().stdout
+    )
     third = docker.buildctl(f"--local=context={context}", stdin=bytes_, progress="rawjson").ok()
     for build in (second, third):
-        assert all(v.cached for v in build.steps().values() if "run_commands" in v.name), build.steps()
+        assert [name for name in build.not_cached() if "local://" not in name] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import urllib.request
 from collections.abc import Mapping
@@ -14,7 +15,16 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 
 
-_NOT_STEPS = ("[internal]", "exporting", "resolve image config", "docker-image://", "[auth]", "importing", "load ")
+_BASE = re.compile(r"\[[^]]*\] (from_registry|debian_slim|FROM) ")
+_NOT_STEPS = (
+    "[internal]",
+    "exporting",
+    "resolve image config",
+    "docker-image://",
+    "[auth]",
+    "importing",
+    "load ",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,10 @@ class Ran:
         """The vertices that are ops of an image: not the frontend's own, nor the exporter's."""
         return {digest: v for digest, v in self.vertices().items() if not v.name.startswith(_NOT_STEPS)}
 
+    def not_cached(self) -> list[str]:
+        """Names of the steps that were run. A base image is never called cached: its digest is looked up."""
+        return [v.name for v in self.steps().values() if not v.cached and not _BASE.match(v.name)]
+
 
 @dataclass(frozen=True, slots=True)
 class Tools:
@@ -95,7 +109,9 @@ class Tools:
     def frontend(self) -> str:
         return self.env["FRONTEND"]
 
-    def buildctl(self, *arguments: str, stdin: bytes = b"", cwd: Path | None = None, progress: str = "plain") -> Ran:
+    def buildctl(
+        self, *arguments: str, stdin: bytes = b"", cwd: Path | None = None, progress: str = "plain"
+    ) -> Ran:
         return self.run("buildctl", "build", f"--progress={progress}", *arguments, stdin=stdin, cwd=cwd)
 
     def gateway(self, context: Path, *arguments: str, file: str = "image.py", progress: str = "plain") -> Ran:
@@ -111,7 +127,12 @@ class Tools:
         )
 
     def docker_build(
-        self, context: Path, *arguments: str, file: str = "image.py", progress: str = "plain", builder: str = ""
+        self,
+        context: Path,
+        *arguments: str,
+        file: str = "image.py",
+        progress: str = "plain",
+        builder: str = "",
     ) -> Ran:
         """`docker build` of an image file, by the Engine or by a named builder; BUILDKIT_SYNTAX names the frontend."""
         return self.run(
@@ -149,7 +170,9 @@ class Tools:
         return f"sha256:{hashlib.sha256(self._get(reference, 'manifests', self._tag(reference))).hexdigest()}"
 
     def layers(self, reference: str, platform: str = "") -> list[bytes]:
-        return [self._blob(reference, layer["digest"]) for layer in self.manifest(reference, platform)["layers"]]
+        return [
+            self._blob(reference, layer["digest"]) for layer in self.manifest(reference, platform)["layers"]
+        ]
 
     def _blob(self, reference: str, digest: str) -> bytes:
         return self._get(reference, "blobs", digest)
@@ -171,6 +194,8 @@ class Tools:
                 "docker.distribution.manifest.v2",
             )
         )
-        request = urllib.request.Request(f"http://{host}/v2/{repository}/{kind}/{name}", headers={"Accept": accept})
+        request = urllib.request.Request(
+            f"http://{host}/v2/{repository}/{kind}/{name}", headers={"Accept": accept}
+        )
         with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.read()

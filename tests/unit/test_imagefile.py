@@ -496,7 +496,9 @@ def test_libraries_import_nothing_from_beside_it() -> None:
         modules=MemoryModules(mylib="X = 1", another=""),
     )
     assert file.namespace["mylib"].X == 1
-    with pytest.raises(ModuleNotFoundError):  # this process's own import, while that file's finder is installed
+    with pytest.raises(
+        ModuleNotFoundError
+    ):  # this process's own import, while that file's finder is installed
         import another  # pyright: ignore[reportMissingImports]  # noqa: F401
 
 

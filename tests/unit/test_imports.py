@@ -51,4 +51,4 @@ def test_the_public_names_are_all_there() -> None:
         assert getattr(llb, name) is not None
     assert set(llb.__all__) <= set(dir(llb))
     with pytest.raises(AttributeError, match="no attribute 'Imagee'"):
-        _ = llb.Imagee  # pyright: ignore
+        _ = llb.Imagee  # pyright: ignore[reportAttributeAccessIssue]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from llb.errors import InvalidError
 from llb.oci import History, ImageConfig, timestamp
 
-REAL = {
+REAL: dict[str, Any] = {
     "architecture": "arm64",
     "variant": "v8",
     "os": "linux",

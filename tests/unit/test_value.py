@@ -46,7 +46,7 @@ def test_wrong_arguments_are_type_errors(make: object, message: str) -> None:
 
 def test_a_field_without_default_cannot_follow_one_with() -> None:
     with pytest.raises(TypeError, match="has no default"):
-        type(Value)("Wrong", (Point,), {"__annotations__": {"z": "int"}})
+        type(Value)("Wrong", (Point,), {"__annotations__": {"z": "int"}})  # pyright: ignore[reportCallIssue]
 
 
 def test_nothing_can_be_set_or_deleted() -> None:
@@ -56,7 +56,7 @@ def test_nothing_can_be_set_or_deleted() -> None:
     with pytest.raises(AttributeError, match="immutable"):
         point.other = 2  # pyright: ignore[reportAttributeAccessIssue]
     with pytest.raises(AttributeError, match="immutable"):
-        del point.x
+        del point.x  # pyright: ignore[reportAttributeAccessIssue]
     assert not hasattr(point, "__dict__")
 
 

@@ -112,7 +112,10 @@ def test_bytes_are_refused_where_protobuf_refuses_them(data: bytes) -> None:
 @given(st.lists(st.tuples(st.integers(1, 30), TEXT | INT64), min_size=1))
 def test_truncated_bytes_are_never_read_past_their_end(parts: list[tuple[int, Any]]) -> None:
     data = b"".join(
-        [wire.message(n, value.encode()) if isinstance(value, str) else wire.present_integer(n, value) for n, value in parts]
+        [
+            wire.message(n, value.encode()) if isinstance(value, str) else wire.present_integer(n, value)
+            for n, value in parts
+        ]
     )
     whole = wire.fields(data)
     for cut in range(len(data)):
@@ -139,7 +142,9 @@ def test_why_bytes_are_refused(data: bytes, message: str) -> None:
 
 
 def test_a_field_of_another_type_is_an_error() -> None:
-    reader = wire.Reader(wire.integer(1, 5) + wire.string(2, "x") + wire.data(3, b"\x80") + wire.data(4, b"\xff"))
+    reader = wire.Reader(
+        wire.integer(1, 5) + wire.string(2, "x") + wire.data(3, b"\x80") + wire.data(4, b"\xff")
+    )
     with pytest.raises(wire.WireError, match="field 1 is not bytes"):
         reader.data(1)
     with pytest.raises(wire.WireError, match="field 2 is not an integer"):

@@ -969,3 +969,87 @@ def embed_as_mounts() -> State:
     files = embedded(scratch().file(mkfile("/f", 0o644, b"x")))
     mounts = [bind("/m", files, readonly=True), bind("/n", embedded(inner()))]
     return alpine().run(["outer"], mounts=mounts).root
+
+
+# -- graphs that nobody thought of ---------------------------------------------------------------------------
+
+
+def _numbers(seed: int) -> Callable[[int], int]:
+    """The same arbitrary numbers on both sides."""
+    x = seed
+
+    def number(below: int) -> int:
+        nonlocal x
+        x = (x * 1103515245 + 12345) % (1 << 31)
+        return (x >> 12) % below
+
+    return number
+
+
+def _arbitrary(seed: int) -> State:
+    """Each step builds on any of those before it."""
+    number = _numbers(seed)
+    files = (SourceFile("a.py", b"a"), SourceFile("b.py", b"b"))
+    states = [scratch(), image("alpine"), local("context", exclude=["*.pyc"])]
+    for i in range(5 + number(40)):
+        kind = number(16)
+        one, two, three = [states[number(len(states))] for _ in range(3)]
+        lines = [SourceRange(files[number(2)], i + 1)] if number(3) == 0 else []
+        meta = Meta(f"step {i}", locations=lines)
+        states.append(_step(kind, i, number, (one, two, three), meta))
+    return merge([*states, states[-1]])
+
+
+def _step(
+    kind: int, i: int, number: Callable[[int], int], inputs: tuple[State, State, State], meta: Meta
+) -> State:
+    one, two, three = inputs
+
+    def command(**options: Any) -> Any:
+        return one.run(["step", str(number(4))], meta=meta, **options)
+
+    match kind:
+        case 0:
+            return command().root
+        case 1:
+            mounts = [bind("/two", two), bind("/b", three), bind("/a", scratch())]
+            return command(mounts=mounts).mounted("/two")
+        case 2:
+            return one.with_env(f"K{number(3)}", str(i)).with_dir(f"d{number(3)}")
+        case 3:
+            first = copy(two, "a", "b/", owner="me:1")
+            return one.file(first, mkdir("/d", 0o755), copy(three, "x", "y"), meta=meta)
+        case 4:
+            return one.file(mkfile("f", 0o644, b"x"), symlink("f", "l"), remove("x"), meta=meta)
+        case 5:
+            return merge([one, two, three], meta=meta)
+        case 6:
+            return diff(one, two, meta=meta)
+        case 7:
+            return one.with_platform("linux/arm64").with_user("me")
+        case 8:
+            return image(f"image{number(3)}", meta=Meta(f"image {i}"))
+        case 9:
+            mounts = [bind("/two", two, readonly=True, source="/s")]
+            return command(mounts=mounts, env={"E": "1"}, readonly_root=True).mounted("/two")
+        case 10:
+            return one.with_output_of(two)
+        case 11:
+            return command(network="host", platform="linux/arm/v7", mounts=[bind("/m", two)]).root
+        case 12:
+            return command(platform="linux/s390x", mounts=[bind("/m", two)]).mounted("/m")
+        case 13:
+            stage = staged(two, mkdir("/s", 0o755), copy(three, "/", "/s", owner="me"))
+            return one.file(copy(stage, "s", "/1"), copy(two, "/", "/2"), copy(stage, "s", "/3"), meta=meta)
+        case 14:
+            return two if one.vertex is None else passthrough("id", [one], requires=[two, three])[0]
+        case _:
+            return one if one.vertex is None else embedded(one)
+
+
+def _arbitrary_case(seed: int) -> Case:
+    return lambda: _arbitrary(seed)
+
+
+for _seed in range(40):
+    add(f"arbitrary_{_seed}", _arbitrary_case(_seed))

@@ -34,7 +34,9 @@ func files() {
 	add("symlink_all", file(llb.Symlink("/old", "/new", llb.WithUser("me"), llb.WithCreatedTime(time.Unix(10, 0)))))
 
 	src := llb.Local("src")
-	cp := func(from, to string, opts ...llb.CopyOption) llb.State { return alpine().File(llb.Copy(src, from, to, opts...)) }
+	cp := func(from, to string, opts ...llb.CopyOption) llb.State {
+		return alpine().File(llb.Copy(src, from, to, opts...))
+	}
 	add("copy", cp("/a", "/b"))
 	add("copy_follow", cp("/a", "/b", &llb.CopyInfo{FollowSymlinks: true}))
 	add("copy_contents", cp("/a", "/b", &llb.CopyInfo{CopyDirContentsOnly: true}))

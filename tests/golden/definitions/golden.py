@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from llb import wire
 from llb.graph import Definition, LinuxResources, OpMetadata, digest_of
 
 HERE = Path(__file__).parent
@@ -74,17 +75,13 @@ def _normal_metadata(raw: dict[str, Any]) -> dict[str, Any]:
 def describe(definition: Definition) -> dict[str, Any]:
     """A definition of ours as `from_go` has its cases."""
     metadata = dict(definition.metadata)
-    numbers = {id(file): number for number, file in enumerate(definition.sources)}
-    locations: dict[str, list[Any]] = {}
-    for digest, ranges in definition.locations.items():
-        found = locations.setdefault(digest, [])
-        for one in ranges:
-            row = [one.start_line, one.start_character, one.end_line, one.end_character]
-            number = numbers[id(one.file)]
-            if found and found[-1][0] == number:
-                found[-1][1].append(row)
-            else:
-                found.append([number, [row]])
+    locations = {
+        digest: [
+            [one.integer(1), [_range(row) for row in one.messages(2)]]
+            for one in wire.Reader(encoded).messages(1)
+        ]
+        for digest, encoded in definition.encoded_locations.items()
+    }
     return {
         "ops": list(definition.ops),
         "digests": list(definition.digests()),
@@ -101,6 +98,11 @@ def describe(definition: Definition) -> dict[str, Any]:
         ],
         "locations": dict(sorted(locations.items())),
     }
+
+
+def _range(one: wire.Reader) -> list[int]:
+    start, end = one.message(1), one.message(2)
+    return [start.integer(1), start.integer(2), end.integer(1), end.integer(2)]
 
 
 def _describe_metadata(one: OpMetadata) -> dict[str, Any]:

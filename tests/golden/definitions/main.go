@@ -99,6 +99,7 @@ func main() {
 	composed()
 	described()
 	embeddings()
+	arbitrary()
 	results := []*result{}
 	seen := map[string]bool{}
 	for _, c := range cases {

@@ -1,4 +1,4 @@
-"""File actions, sources, and what puts filesystems together. The bytes are held against Go's in tests/golden."""
+"""File actions, sources, and what puts filesystems together. tests/golden holds the bytes against Go's."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def attrs(state: State) -> dict[str, str]:
 
 
 def test_actions_of_one_call_are_one_vertex() -> None:
-    state = BASE.with_dir("/w").file(mkdir("d"), mkfile("d/f", data=b"x"), symlink("f", "/w/d/l"), remove("old"))
+    state = BASE.with_dir("/w").file(
+        mkdir("d"), mkfile("d/f", data=b"x"), symlink("f", "/w/d/l"), remove("old")
+    )
     assert len(marshal(state).ops) == 3
     mkdir_, mkfile_, symlink_, remove_ = actions(state)
     assert mkdir_["mkdir"] == {"path": "/w/d", "mode": 0o755, "timestamp": -1}
@@ -130,10 +132,18 @@ def test_a_local_source_is_unique_only_if_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://example.org/r.git", "example.org/r.git", "git@example.org:r.git", "ssh://git@example.org/r.git"]
+    "url",
+    [
+        "https://example.org/r.git",
+        "example.org/r.git",
+        "git@example.org:r.git",
+        "ssh://git@example.org/r.git",
+    ],
 )
 def test_a_git_repository_is_the_same_however_it_is_reached(url: str) -> None:
-    assert decode_op(marshal(git(url, "main")).ops[0])["source"]["identifier"] == "git://example.org/r.git#main"
+    assert (
+        decode_op(marshal(git(url, "main")).ops[0])["source"]["identifier"] == "git://example.org/r.git#main"
+    )
 
 
 def test_capabilities_of_file_actions_count() -> None:

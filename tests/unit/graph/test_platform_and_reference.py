@@ -16,7 +16,9 @@ def test_a_platform_is_read_and_written_as_text() -> None:
     assert Platform.parse("linux/amd64") == LINUX_AMD64
     assert str(Platform.parse("linux/arm/v7")) == "linux/arm/v7"
     assert str(Platform.parse("aarch64")) == "linux/arm64"
-    assert str(Platform("windows", "amd64", "", "10.0.17763", ("win32k",))) == "windows(10.0.17763+win32k)/amd64"
+    assert (
+        str(Platform("windows", "amd64", "", "10.0.17763", ("win32k",))) == "windows(10.0.17763+win32k)/amd64"
+    )
     assert str(Platform("", "amd64")) == "unknown"
 
 

@@ -63,7 +63,12 @@ def test_values_reach_every_later_command() -> None:
     for op in (state.run(["a"]).root, state.run(["a"]).root.run(["b"]).root):
         found = meta(op)
         assert found["env"] == ["B=2", "A=3"]
-        assert (found["cwd"], found["user"], found["hostname"], found["cgroupParent"]) == ("/w", "me", "h", "/c")
+        assert (found["cwd"], found["user"], found["hostname"], found["cgroupParent"]) == (
+            "/w",
+            "me",
+            "h",
+            "/c",
+        )
         assert found["extraHosts"] == [{"Host": "x", "IP": "1.2.3.4"}]
         assert [one["Name"] for one in found["ulimit"]] == ["nofile", "core"]
         assert found["validExitCodes"] == [0, 3]
@@ -99,7 +104,11 @@ def test_the_platform_is_the_nearest_one_that_is_named() -> None:
 
 
 def test_an_image_config_gives_env_directory_and_platform_but_no_user() -> None:
-    config = {"os": "linux", "architecture": "arm64", "config": {"Env": ["A=b"], "WorkingDir": "/w", "User": "me"}}
+    config = {
+        "os": "linux",
+        "architecture": "arm64",
+        "config": {"Env": ["A=b"], "WorkingDir": "/w", "User": "me"},
+    }
     state = BASE.with_image_config(config)
     assert (state.env, state.dir, state.user) == ((("A", "b"),), "/w", "")
     assert state.platform == Platform("linux", "arm64")
@@ -151,7 +160,9 @@ def test_no_such_mount() -> None:
 
 
 def test_secrets_are_named_not_held() -> None:
-    op = last(BASE.run(["a"], mounts=[secret("/s", id="token"), ssh(id="agent")], secret_env=[secret_env("T")]).root)
+    op = last(
+        BASE.run(["a"], mounts=[secret("/s", id="token"), ssh(id="agent")], secret_env=[secret_env("T")]).root
+    )
     assert [one["dest"] for one in op["exec"]["mounts"]] == ["/", "/s", "/run/buildkit/ssh_agent.0"]
     assert op["exec"]["secretenv"] == [{"ID": "T", "name": "T"}]
     assert "SSH_AUTH_SOCK=/run/buildkit/ssh_agent.0" in op["exec"]["meta"]["env"]
