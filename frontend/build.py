@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-
 from frontend import clock, report
 from frontend import options as build_options
 from frontend.modules import GatewayModules
 from frontend.resolver import GatewayResolver
-from llb import graph, imagefile
+from llb import _json, graph, imagefile
 from llb.errors import LLBError, UnsupportedError
 from llb.gateway import Ref, Result, RpcError, encode_status, subrequest_detail
 from llb.gateway.transport import UNIMPLEMENTED
 from llb.graph import SourceFile
-from llb.image import Bases, bases_of, compile_to_llb
+from llb.image import bases_of, compile_to_llb
 from llb.image.build import Build
 from llb.image.chain import step_of
 from llb.image.resolver import Resolver
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from frontend.options import Options
     from llb.gateway import Bridge, Pending, Pong
     from llb.graph import Platform
-    from llb.image import BuildOptions, Image, ImageDefinition, LocalEntry
+    from llb.image import BuildOptions, Image, ImageDefinition, LocalEntry, ResolvedBase
     from llb.imagefile import ImageFile, UserCodeError
 
 _BASES = "frontend.llb.bases"
@@ -84,6 +82,22 @@ class ImageBuild:
         name, image = imagefile.pick(file, options.target)
         self._note_unused(options, file)
         return self._solve(options, name, image)
+
+    def _answer(self, request: str, options: Options, on_stuck: Callable[[UserCodeError], object]) -> Result:
+        """The answer to a question that was asked instead of a build."""
+        from frontend import subrequests
+
+        if request == subrequests.DESCRIBE:
+            return subrequests.describe()
+        if request not in subrequests.KNOWN:
+            message = f"unsupported request {request}"
+            raise RpcError(
+                UNIMPLEMENTED, message, encode_status(UNIMPLEMENTED, message, [subrequest_detail(request)])
+            )
+        file = self._execute(options, on_stuck)
+        if request == subrequests.TARGETS:
+            return subrequests.targets(file, self._loaded)
+        return subrequests.outline(file, self._loaded, options)
 
     def show_notices(self) -> None:
         """Shows what the image file printed, and what we have to say."""
@@ -145,7 +159,6 @@ class ImageBuild:
     def _result(options: Options, solved: list[tuple[ImageDefinition, Pending[Result]]]) -> Result:
         refs: list[tuple[str, Ref]] = []
         metadata: dict[str, bytes] = {}
-        known = Bases()
         for definition, pending in solved:
             identifier = str(definition.platform)
             suffix = f"/{identifier}" if options.multi_platform else ""
@@ -155,9 +168,8 @@ class ImageBuild:
                 metadata[f"containerimage.base.config{suffix}"] = definition.base_config
             if options.epoch is not None:
                 metadata[f"source.date.epoch{suffix}"] = str(options.epoch).encode()
-            known = known.including(*definition.bases)
         metadata["refs.platforms"] = _platforms([definition.platform for definition, _ in solved])
-        metadata[_BASES] = known.to_json()
+        metadata[_BASES] = _bases([base for definition, _ in solved for base in definition.bases])
         if options.multi_platform:
             return Result(refs=tuple(refs), metadata=tuple(metadata.items()))
         return Result(refs[0][1], metadata=tuple(metadata.items()))
@@ -197,7 +209,23 @@ def _platforms(platforms: list[Platform]) -> bytes:
         if platform.variant:
             described["variant"] = platform.variant
         entries.append({"ID": str(platform), "Platform": described})
-    return json.dumps({"Platforms": entries}).encode()
+    return _json.dumps({"Platforms": entries}).encode()
+
+
+def _bases(bases: list[ResolvedBase]) -> bytes:
+    """A `--bases` file of what was resolved; the configs go in as they are."""
+    known: dict[str, dict[str, str]] = {}
+    for base in bases:
+        config = base.config.decode("utf-8", "replace")
+        entry = f'{{"digest":{_json.dumps(base.digest)},"config":{config}}}'
+        known.setdefault(base.reference, {})[str(base.platform)] = entry
+    references: list[str] = []
+    for reference, platforms in sorted(known.items()):
+        entries = ",".join(
+            [f"{_json.dumps(platform)}:{entry}" for platform, entry in sorted(platforms.items())]
+        )
+        references.append(f"{_json.dumps(reference)}:{{{entries}}}")
+    return f"{{{','.join(references)}}}".encode()
 
 
 def _check(definition: ImageDefinition, pong: Pong) -> None:

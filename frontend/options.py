@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from llb import _json
 from llb._value import Value
 from llb.errors import InvalidError
 from llb.gateway import CacheImport
@@ -138,10 +139,8 @@ def _platforms(text: str) -> tuple[Platform, ...]:
 
 
 def _default_platform(workers: str) -> Platform:
-    import json
-
     try:
-        first: dict[str, Any] = json.loads(workers)[0]["platforms"][0]
+        first: dict[str, Any] = _json.loads(workers)[0]["platforms"][0]
         return Platform(first["os"], first["architecture"], first.get("variant", "")).normalized()
     except (ValueError, LookupError, TypeError):
         return LINUX_AMD64
@@ -216,9 +215,7 @@ def _ulimits(text: str) -> tuple[tuple[str, int, int], ...]:
 
 
 def _cache_imports(text: str) -> tuple[CacheImport, ...]:
-    import json
-
-    entries: list[dict[str, Any]] = json.loads(text)
+    entries: list[dict[str, Any]] = _json.loads(text)
     return tuple([CacheImport(entry["Type"], _pairs(entry.get("Attrs") or {})) for entry in entries])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -91,6 +92,8 @@ class Frontend:
         clock.tick("image file here")
         if is_dockerfile(loaded.filename, loaded.data):
             return build_dockerfile(bridge, self._environment, given)
+        gc.freeze()
+        gc.enable()
         os.register_at_fork(after_in_child=self._transport.abandon)
         build = ImageBuild(bridge, self._environment, loaded, given, ping.result())
         try:

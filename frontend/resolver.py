@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from frontend.loading import is_missing, local_definition
-from llb import graph
+from llb import _json, graph
 from llb.errors import BaseError, InvalidError, LocalFileError, UnsupportedError
 from llb.gateway import RpcError, decode_stats
 from llb.gateway.transport import NOT_FOUND, PERMISSION_DENIED
@@ -83,11 +83,10 @@ class GatewayResolver(Resolver):
         config = b""
         metadata = self._environment.options.get(f"input-metadata:{given}")
         if metadata:
-            import json
             from binascii import a2b_base64
 
             try:
-                config = a2b_base64(json.loads(metadata)["containerimage.config"])
+                config = a2b_base64(_json.loads(metadata)["containerimage.config"])
             except (ValueError, LookupError, TypeError):
                 raise InvalidError(f"the metadata of the input {given} cannot be read") from None
         return ResolvedContext(Definition.from_bytes(self._inputs[given]), config)

@@ -10,7 +10,7 @@ compiled by `llb compile image.py` and `compile_to_llb(image)`.
 
 from __future__ import annotations
 
-from importlib import import_module
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'llb' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(home), name)
+    __import__(home)  # not importlib.import_module: importlib loads warnings, at 1 ms
+    value = globals()[name] = getattr(sys.modules[home], name)
     return value
 
 

@@ -6,6 +6,7 @@ Source: https://github.com/opencontainers/image-spec/blob/main/config.md, and wh
 
 from __future__ import annotations
 
+from llb import _json as json
 from llb._value import Value, slot_setters
 from llb.errors import InvalidError
 
@@ -110,8 +111,6 @@ class ImageConfig(Value):
         Raises:
             InvalidError: it is not a JSON object, or a known key has a value of another kind.
         """
-        import json  # as late as can be: it costs a third of all that a compilation imports
-
         try:
             document = _object(json.loads(data), "the config")
         except ValueError as error:
@@ -147,8 +146,6 @@ class ImageConfig(Value):
 
     def to_json(self) -> bytes:
         """The config as JSON: sorted keys, no spaces, nothing that is empty."""
-        import json
-
         config: dict[str, object] = {key: json.loads(value) for key, value in self.other_config}
         config |= {
             key: getattr(self, field)
@@ -197,8 +194,6 @@ def timestamp(epoch: int) -> str:
 
 
 def _dump(value: object) -> str:
-    import json
-
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -5,6 +5,7 @@ set -eu
 root=$1
 . "$RIG_SEED/common.sh"
 
+mkdir -p "$root/usr/local/bin" "$root/dev" "$root/run" "$root/tmp" # a foreign root is only unpacked
 newest=$(cd "$root/usr/bin" && ls -d python3.[0-9]* | grep -E '^python3\.[0-9]+$' | sort -t. -k2n | tail -1)
 for name in python python3 "$newest"; do
     ln -s "/usr/bin/$newest" "$root/usr/local/bin/$name"
@@ -19,4 +20,6 @@ rm -f "$root"/usr/lib/python3*/EXTERNALLY-MANAGED
 
 take_over_host
 tidy
-chroot "$root" /usr/local/bin/python3 -c 'import platform; print("PYTHON_VERSION=" + platform.python_version())' >"$RIG_FACTS"
+version=$(chroot "$root" /usr/local/bin/python3 -c 'import platform; print(platform.python_version())' 2>/dev/null ||
+    echo "${newest#python}")
+echo "PYTHON_VERSION=$version" >"$RIG_FACTS"

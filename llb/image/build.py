@@ -5,6 +5,7 @@ from __future__ import annotations
 from llb import graph
 from llb.errors import InvalidError, LocalDirectoryError, LocalFileError, UnsupportedError
 from llb.graph import Meta, ProgressGroup, SourceRange
+from llb.graph.definition import sha256
 from llb.graph.paths import clean
 from llb.graph.reference import Reference
 from llb.image.patterns import escape
@@ -240,9 +241,7 @@ class Build:
         `key` stands for the selection as the user wrote it: the engine's copy is kept by it, so that after an
         edit only what changed is sent, and selections do not take turns in one copy.
         """
-        import hashlib
-
-        digest = hashlib.sha256(f"{path}\0{key}".encode()).hexdigest()[:16]
+        digest = sha256(f"{path}\0{key}".encode()).hexdigest()[:16]
         follow = () if path == "." else (escape(path),)
         return self._local(context, follow, tuple(exclude), f"{self._hint(context)}:{digest}")
 

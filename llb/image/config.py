@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from llb import _json as json
 from llb import graph
 from llb.graph.paths import join
 from llb.image import arguments
@@ -41,16 +42,32 @@ def expand(value: str, variables: Mapping[str, str]) -> str:
 
     A backslash before such a `$` keeps it, and goes.
     """
-    import re
-
-    def replacement(found: re.Match[str]) -> str:
-        name: str = found["name"] or found["braced"]
+    before, *parts = value.split("$")
+    done = before
+    for part in parts:
+        name, rest = _name(part)
         if name not in variables:
-            return found[0]
-        return found[0][1:] if found["escape"] else variables[name]
+            done += "$" + part
+        elif before.endswith("\\"):
+            done = done[:-1] + "$" + part
+        else:
+            done += variables[name] + rest
+        before = part
+    return done
 
-    name = "[A-Za-z_][A-Za-z0-9_]*"
-    return re.sub(rf"(?P<escape>\\)?\$(?:(?P<name>{name})|\{{(?P<braced>{name})\}})", replacement, value)
+
+def _name(text: str) -> tuple[str, str]:
+    """The variable's name behind a `$`, and what follows it; no name if there is none."""
+    if text.startswith("{"):
+        name, brace, rest = text[1:].partition("}")
+        return (name, rest) if brace else ("", text)
+    length = 0
+    while length < len(text) and text[length] in _NAME:
+        length += 1
+    return text[:length], text[length:]
+
+
+_NAME = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
 
 
 class Workdir(Step):
@@ -151,8 +168,6 @@ class Labels(Step):
 
 def words_text(words: tuple[str, ...]) -> str:
     """Words as a history entry shows them: `["a" "b"]`."""
-    import json
-
     return f"[{' '.join([json.dumps(word, ensure_ascii=False) for word in words])}]"
 
 

@@ -140,11 +140,6 @@ class FilePatternMatcher:
             self._patterns = self.patterns(_read_file)
         return not self._inverted and not any(pattern.excluded for pattern in self._patterns)
 
-    @property
-    def file(self) -> str:
-        """The file that the patterns come from; empty if they were given."""
-        return self._file
-
     def patterns(self, read: Callable[[str], bytes]) -> tuple[Pattern, ...]:
         """The patterns in order, read with `read` if they come from a file and were not read yet."""
         if self._patterns is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import posixpath
 
+from llb import _json as json
 from llb._value import Value
 from llb.errors import InvalidError, LocalFileError, UnsupportedError
 from llb.graph import Platform
@@ -122,8 +123,6 @@ class Bases(Resolver):
         Raises:
             InvalidError: it is not such a file.
         """
-        import json
-
         try:
             document: Any = json.loads(data)
             return Bases(
@@ -148,13 +147,14 @@ class Bases(Resolver):
 
     def to_json(self) -> bytes:
         """The `--bases` file of these, sorted."""
-        import json
-
-        document: dict[str, dict[str, object]] = {}
-        for (reference, platform), base in self._known.items():
+        platforms: dict[str, list[str]] = {}
+        for (reference, platform), base in sorted(self._known.items()):
             known = {"digest": base.digest, "config": json.loads(base.config)}
-            document.setdefault(reference, {})[platform] = known
-        return (json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
+            platforms.setdefault(reference, []).append(f"{_dump(platform)}: {_dump(known)}")
+        lines = [
+            _dump(reference) + ": {\n  " + ",\n  ".join(known) + "}" for reference, known in platforms.items()
+        ]
+        return ("{\n " + ",\n ".join(lines) + "}\n").encode()
 
     def including(self, *bases: ResolvedBase) -> Bases:
         """With more of them; the later ones win."""
@@ -273,6 +273,4 @@ def _walk(root: str) -> Iterator[LocalEntry]:
 
 
 def _dump(value: object) -> str:
-    import json
-
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -129,10 +129,12 @@ class TestEnv:
             ("${PATH:-x} $1 $$ $ ${}", "${PATH:-x} $1 $$ $ ${}"),
             ("100$", "100$"),
             ("$EMPTY!", "!"),
+            ("$BACK$PATH", "x\\/bin"),
+            ("\\$PATH$PATH\\$PATH", "$PATH/bin$PATH"),
         ],
     )
     def test_variables_of_the_image_are_replaced(self, value: str, expected: str) -> None:
-        assert expand(value, {"PATH": "/bin", "EMPTY": ""}) == expected
+        assert expand(value, {"PATH": "/bin", "EMPTY": "", "BACK": "x\\"}) == expected
 
     def test_variables_of_the_base_and_of_the_chain_count(self) -> None:
         resolver = Answers(config={"config": {"Env": ["PATH=/opt", "X=x"]}})
