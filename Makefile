@@ -43,6 +43,9 @@ proto: setup     ## regenerate llb/pb from proto/
 
 golden: setup    ## regenerate the frozen digests with BuildKit's own Go client
 	@$(PY) -m tests.golden.definitions --update
+	@$(PY) -m tests.unit.image.dockerfile_cases > tests/golden/cases.json.tmp
+	@cd tests/golden && go run ../unit/image/dockerfile_definitions.go < cases.json.tmp > definitions.json.tmp
+	@mv tests/golden/definitions.json.tmp tests/unit/image/dockerfile_definitions.json; rm tests/golden/cases.json.tmp
 
 format: setup    ## let ruff format and fix
 	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .

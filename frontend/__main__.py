@@ -7,6 +7,6 @@ gc.disable()  # nothing is garbage yet: 3 ms of the imports to come
 if not __package__:
     sys.path[0] = __file__.removesuffix("/frontend/__main__.py")
 
-from frontend.process import main
+from frontend.process import main  # noqa: E402 (after the path is right)
 
 main()

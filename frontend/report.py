@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from llb.errors import ImageFileError, LLBError, UnsupportedError
+from llb.errors import LLBError
 from llb.gateway import ConnectionLostError, RpcError, encode_status, source_detail
-from llb.gateway.transport import INVALID_ARGUMENT, UNIMPLEMENTED, UNKNOWN
+from llb.gateway.transport import UNKNOWN
 from llb.imagefile import UserCodeError
 
 TYPE_CHECKING = False
@@ -40,12 +40,8 @@ def status_of(error: LLBError, files: Mapping[str, bytes]) -> bytes:
         for place in locations
         if place.filename in files
     ]
-    code = INVALID_ARGUMENT if isinstance(error, ImageFileError) else UNKNOWN
-    if isinstance(error, RpcError):
-        code = error.code
-    elif isinstance(error, UnsupportedError):
-        code = UNIMPLEMENTED
-    return encode_status(code, message, details)
+    # Any other code would be printed before the message.
+    return encode_status(error.code if isinstance(error, RpcError) else UNKNOWN, message, details)
 
 
 def lines_of(filename: str, output: str) -> list[str]:

@@ -128,12 +128,12 @@ class GatewayResolver(Resolver):
         for context, path in paths:
             wanted.setdefault(context, set()).add(path)
         for context, named in wanted.items():
-            patterns = sorted([escape(path) for path in named if path != "."])
+            names = sorted(named)
             listing = self._list(
                 context,
-                follow=patterns,
-                exclude=[f"{pattern}/*" for pattern in patterns] or ["*"],
-                name=f"look up {', '.join(sorted(named))}",
+                follow=[] if "." in named else [escape(path) for path in names],
+                exclude=all_but(names),
+                name=f"look up {', '.join(names)}",
             )
             self._listings |= dict.fromkeys([(context, path) for path in named], listing)
 
@@ -213,6 +213,19 @@ class _Listing:
                     break
             self._entries = {entry.path: entry for entry in decode_stats(data)}
         return self._entries
+
+
+def all_but(paths: Sequence[str]) -> list[str]:
+    """Patterns that leave out what is inside the directories among some paths, but none of the paths."""
+    excluded = ["*"] if "." in paths else []
+    for path in paths:
+        parts = path.split("/")
+        inside = "." in paths or any("/".join(parts[:depth]) in paths for depth in range(1, len(parts)))
+        if path != ".":
+            # Later patterns win, and what is said of a directory holds for what it has inside.
+            excluded += [f"!{escape(path)}"] if inside else []
+            excluded.append(f"{escape(path)}/*")
+    return excluded
 
 
 def resolve_links(path: str, entries: Mapping[str, Stat]) -> str:

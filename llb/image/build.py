@@ -70,17 +70,12 @@ class Build:
         name = self._name(self._index, text)
         return Meta(name, (), ignore_cache, None, None, self.locations(step.location))
 
-    def linked_meta(self, step: Step, text: str, *, ignore_cache: bool = False) -> tuple[Meta, Meta]:
-        """The metadata of a vertex that is made beside the chain, and of the merge that links it in."""
-        first = self.meta(step, text, ignore_cache=ignore_cache)
+    def joined_meta(self, step: Step, text: str, *, ignore_cache: bool = False) -> tuple[Meta, Meta]:
+        """The metadata of the step's next vertex, and of those beside the chain that it joins."""
+        last = self.meta(step, text, ignore_cache=ignore_cache)
         # The group's id must tell it from others of the same build, and be the same each time.
-        group = f"{first.name} {self.platform} {self.options.progress_prefix}"
-        return (
-            first.replace(progress_group=ProgressGroup(group, first.name, weak=True)),
-            first.replace(
-                name=self._name(self._index, f"link {text}"), progress_group=ProgressGroup(group, first.name)
-            ),
-        )
+        group = f"{last.name} {self.platform} {self.options.progress_prefix}"
+        return last, last.replace(progress_group=ProgressGroup(group, last.name, weak=True))
 
     def _name(self, index: int, text: str) -> str:
         prefix = self.options.progress_prefix

@@ -28,9 +28,11 @@ _SPECIAL = frozenset("*?[\\")
 def copy_in(
     step: Step, below: Lowered, build: Build, source: State, path: str, target: str, *, copy: bool
 ) -> Lowered:
-    """A path of a local source as a layer, as the Dockerfile frontend copies: `COPY`, or `COPY --link`.
+    """A path of a local source as a layer, as the Dockerfile frontend copies it.
 
-    Without `copy` it does not build on what is below, so it is not made anew when that changes.
+    Without `copy`, all such layers are made beside each other, on what is below the first of them, and joined:
+    an edit of one makes no other anew. Not as `COPY --link` has it, on an empty filesystem: that would replace
+    links (`/lib`), modes (`/tmp`) and owners of directories that the image has already.
     """
     wild = _SPECIAL.isdisjoint(path)  # literal, where it would be taken for a pattern
     action = graph.copy(
@@ -44,13 +46,18 @@ def copy_in(
         empty_wildcard=wild,
     )
     text = f"{step.method} {path} {target}"
-    if copy or not build.supports("mergeop"):
-        state = below.state.file(action, meta=build.meta(step, text, ignore_cache=below.ignore_cache))
-    else:
-        beside, merged = build.linked_meta(step, text, ignore_cache=below.ignore_cache)
-        layer = graph.scratch().file(action, meta=beside)
-        state = below.state.with_output_of(graph.merge([below.state, layer], meta=merged))
-    return below.then(state, build.history(f"COPY {path} {target} # buildkit"))
+    history = build.history(f"COPY {path} {target} # buildkit")
+    beside = bool(below.adds) and build.supports("mergeop") and build.supports("diffop")
+    start = below.adds[0] if beside else below.state
+    meta, joined = build.joined_meta(step, text, ignore_cache=below.ignore_cache)
+    state = start.file(action, meta=joined if beside else meta)
+    if copy:
+        return below.then(state, history)
+    if not beside:
+        return below.then(state, history, (below.state, state))
+    adds = (*below.adds, graph.diff(start, state, meta=joined))
+    merged = graph.merge(adds[1:], meta=meta)
+    return below.then(below.state.with_output_of(merged), history, adds)
 
 
 class AddLocalFile(Step):

@@ -70,6 +70,8 @@ class Lowered(Value):
     """No cached result may be used from here on."""
     cmd_set: bool = False
     """The chain itself has set a CMD, so ENTRYPOINT keeps it."""
+    adds: tuple[State, ...] = ()
+    """What files that are added without `copy` start from, and the layer of each so far."""
 
     # By hand, as one is made for each command of a chain: a third of the general constructor's time.
     def __init__(
@@ -79,16 +81,19 @@ class Lowered(Value):
         histories: Histories | None = None,
         ignore_cache: bool = False,
         cmd_set: bool = False,
+        adds: tuple[State, ...] = (),
     ) -> None:
         _set_state(self, state)
         _set_config(self, config)
         _set_histories(self, histories)
         _set_ignore_cache(self, ignore_cache)
         _set_cmd_set(self, cmd_set)
+        _set_adds(self, adds)
 
-    def then(self, state: State, history: History) -> Lowered:
+    def then(self, state: State, history: History, adds: tuple[State, ...] = ()) -> Lowered:
         """With another filesystem, and the history entry of what made it."""
-        return Lowered(state, self.config, (self.histories, history), self.ignore_cache, self.cmd_set)
+        histories = (self.histories, history)
+        return Lowered(state, self.config, histories, self.ignore_cache, self.cmd_set, adds)
 
     def configured(self, config: ImageConfig, history: History, state: State | None = None) -> Lowered:
         """With another config, and perhaps other values for the commands to come."""
@@ -116,7 +121,7 @@ class Lowered(Value):
         return self.config.replace(history=(*self.config.history, *reversed(entries)))
 
 
-_set_state, _set_config, _set_histories, _set_ignore_cache, _set_cmd_set = slot_setters(Lowered)
+_set_state, _set_config, _set_histories, _set_ignore_cache, _set_cmd_set, _set_adds = slot_setters(Lowered)
 
 
 def steps_of(last: Step) -> list[Step]:

@@ -231,10 +231,10 @@ class Run:
         sys.argv = [self.filename]
         descriptor = _divert_stdout()
         watch = Watch(self, timeout, on_stuck)
+        watch.start()
         try:
-            code = compile_file(source, self.filename)  # here, so that its warnings are shown
-            watch.start()
             try:
+                code = compile_file(source, self.filename)  # here, so that its warnings are shown
                 with _Forbidden():
                     exec(code, namespace)  # noqa: S102
             finally:

@@ -108,10 +108,9 @@ class Finder:
             )
         return spec
 
-
     def _asked_by_user(self) -> bool:
         """Whether it is the user's code that imports, not a library on its own behalf."""
-        frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+        frame = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         while (frame := frame.f_back) is not None:
             name = frame.f_code.co_filename
             if "importlib" not in name:

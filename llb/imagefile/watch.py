@@ -46,8 +46,8 @@ class Watch:
         self._run = run
         self._timeout = timeout
         self._on_stuck = on_stuck
-        self._stop_fd = -1
-        self._dump_fd = -1
+        self._pid = os.getpid()
+        self._fds: list[int] = []
         self._child = 0
         self._handler: Any = None
         self._armed = False
@@ -63,6 +63,8 @@ class Watch:
         _signal.setitimer(_signal.ITIMER_REAL, self._timeout, 0.2)
 
     def stop(self) -> None:
+        if os.getpid() != self._pid:  # a child of the user's: it has neither the timer nor the threads
+            return
         if self._armed:
             self._armed = False
             _signal.setitimer(_signal.ITIMER_REAL, 0)
@@ -72,8 +74,12 @@ class Watch:
 
             faulthandler.cancel_dump_traceback_later()
             faulthandler.unregister(_signal.SIGUSR1)
-            os.close(self._stop_fd)
-            os.close(self._dump_fd)
+            try:
+                os.write(self._fds[0], b"\n")  # a child of the user's may keep the pipe open
+                for fd in self._fds:
+                    os.close(fd)
+            except OSError:
+                pass
 
     def _up(self, _number: int, _frame: FrameType | None) -> None:
         if self._armed and not self._run.busy:
@@ -82,9 +88,9 @@ class Watch:
     def _fork(self, on_stuck: Callable[[UserCodeError], object]) -> None:
         import faulthandler
 
-        stopped, self._stop_fd = os.pipe()
-        dumped, self._dump_fd = os.pipe()
-        faulthandler.register(_signal.SIGUSR1, self._dump_fd, all_threads=False)
+        stopped, stop_fd = os.pipe()
+        dumped, dump_fd = os.pipe()
+        faulthandler.register(_signal.SIGUSR1, dump_fd, all_threads=False)
         parent = os.getpid()
         try:
             self._child = os.fork()
@@ -92,15 +98,16 @@ class Watch:
             return
         if not self._child:
             try:
-                os.close(self._stop_fd)
-                os.close(self._dump_fd)
+                os.close(stop_fd)
+                os.close(dump_fd)
                 self._wait(parent, stopped, dumped, on_stuck)
             finally:
                 os._exit(0)
         os.close(stopped)
         os.close(dumped)
         null = os.open(os.devnull, os.O_WRONLY)
-        faulthandler.dump_traceback_later(self._timeout + 3 * _GRACE, exit=True, file=null)
+        self._fds = [stop_fd, dump_fd, null]
+        faulthandler.dump_traceback_later(self._timeout + 1.5 * _GRACE, exit=True, file=null)
 
     def _wait(
         self, parent: int, stopped: int, dumped: int, on_stuck: Callable[[UserCodeError], object]
@@ -115,9 +122,8 @@ class Watch:
         while len(dump) < 1 << 16 and select([dumped], [], [], _GRACE / 8)[0]:
             dump += os.read(dumped, 1 << 16)
         frames: list[Location] = []
-        for line in dump.decode(
-            "utf-8", "replace"
-        ).splitlines():  # '  File "image.py", line 3 in <module>', innermost first
+        # Lines such as '  File "image.py", line 3 in <module>', innermost first.
+        for line in dump.decode("utf-8", "replace").splitlines():
             name, separator, rest = line.strip().removeprefix('File "').rpartition('", line ')
             number = rest.partition(" ")[0]
             if separator and name in self._run.sources and number.isdigit():

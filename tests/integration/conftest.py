@@ -6,6 +6,7 @@ import os
 import textwrap
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,13 @@ def frontend(engine: Tools) -> Tools:
 def docker(frontend: Tools) -> Tools:
     """The same, with a Docker Engine."""
     return _need(frontend, ("DOCKER_HOST",), "docker")
+
+
+@pytest.fixture(scope="session")
+def classic(docker: Tools) -> Tools:
+    """A Docker Engine with the classic image store, whose BuildKit has neither merge nor diff."""
+    _need(docker, ("DOCKER_HOST_CLASSIC",), "docker-classic")
+    return replace(docker, env={**docker.env, "DOCKER_HOST": docker.env["DOCKER_HOST_CLASSIC"]})
 
 
 @pytest.fixture(scope="session")

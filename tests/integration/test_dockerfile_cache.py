@@ -19,7 +19,7 @@ COPY data.txt /srv/data.txt
 COPY tree /srv/tree
 USER 1000:1000
 RUN echo three > /tmp/three
-COPY --link late.txt /late.txt
+COPY late.txt /late.txt
 """
 
 CHAIN = """

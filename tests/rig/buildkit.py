@@ -12,9 +12,11 @@ from . import debian
 from .daemons import Daemon
 from .errors import UnavailableError
 from .paths import Clone, cached, digest, making, write_atomic
+from .registry import host as registry_host
 from .report import call, timed
 
 VERSION = "v0.32.2"
+daemon = "buildkitd"
 PROGRAMS = ("buildkitd", "buildctl")
 # A go.mod of our own that pins BuildKit, and every module below it by go.sum: BuildKit's own go.mod has
 # `exclude` lines, so `go install` refuses it. Building is the only way from source to here that is checked
@@ -87,15 +89,19 @@ def address(clone: Clone) -> str:
     return f"unix://{clone.run / 'buildkitd.sock'}"
 
 
+def variables(clone: Clone) -> dict[str, str]:
+    return {"BUILDKIT_HOST": address(clone)}
+
+
 def start(clone: Clone, programs: Path) -> None:
     debian.require_root("buildkitd")
     debian.need("buildkit", {"runc": "runc", "git": "git"})
     for program in PROGRAMS:
         link(clone.sub("bin") / program, programs / program)
     write_atomic(config_file(clone), config(clone))
-    daemon = Daemon(clone, "buildkitd")
-    daemon.start([programs / "buildkitd", "--config", config_file(clone)])
-    daemon.wait_ready(lambda: answers(clone))
+    process = Daemon(clone, daemon)
+    process.start([programs / "buildkitd", "--config", config_file(clone)])
+    process.wait_ready(lambda: answers(clone))
 
 
 def answers(clone: Clone) -> bool:
@@ -120,7 +126,7 @@ def config_file(clone: Clone) -> Path:
 
 
 def config(clone: Clone) -> str:
-    registry = f"127.0.0.1:{clone.registry_port()}"
+    registry = registry_host(clone)
     return f'''# Written by the rig.
 # Host network: no CNI plugins needed, and RUN steps reach what the host reaches.
 debug = true

@@ -97,7 +97,7 @@ def _status(rig: Rig, *, as_json: bool) -> int:
         return 0
     for part, facts in found.items():
         details = "  ".join(f"{name}={_short(value)}" for name, value in facts.items() if name != "state")
-        print(f"{part:<9} {facts['state']:<8} {details}")
+        print(f"{part:<16} {facts['state']:<8} {details}")
     return 0
 
 

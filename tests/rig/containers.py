@@ -1,4 +1,4 @@
-"""The rig as containers of a Docker that is at hand: registry, BuildKit and a Docker Engine (dind).
+"""The rig as containers of a Docker that is at hand: registries, BuildKit and Docker Engines (dind).
 
 For the ordinary machine: Docker and Docker Hub are there, so the base images are the genuine ones and nothing
 is seeded. Not tried against the genuine images where this was written: no container registry was in reach.
@@ -14,15 +14,21 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from . import registry
-from .buildkit import VERSION, address, link
-from .dockerd import answers as docker_answers
-from .dockerd import socket_path
+from . import buildkit, dockerd, registry
+from .buildkit import VERSION, link
 from .errors import RigError
 from .paths import Clone
 from .report import call, interrupted, tail, timed
 
-_IMAGES = {"registry": "registry:3", "buildkit": f"moby/buildkit:{VERSION}", "docker": "docker:28-dind"}
+_IMAGES = {
+    "registry": "registry:3",
+    "registry-private": "registry:3",
+    "buildkit": f"moby/buildkit:{VERSION}",
+    "docker": "docker:28-dind",
+    "docker-classic": "docker:28-dind",
+}
+_ENGINES = {"docker": dockerd.CURRENT, "docker-classic": dockerd.CLASSIC}
+_REGISTRIES = {"registry": registry.OPEN, "registry-private": registry.PRIVATE}
 
 
 def _docker(clone: Clone) -> str | None:
@@ -92,10 +98,10 @@ class Containers:
     def answers(self, part: str) -> bool:
         if not self.running(part):
             return False
-        if part == "registry":
-            return registry.answers(self._clone)
-        if part == "docker":
-            return docker_answers(self._clone)
+        if part in _REGISTRIES:
+            return _REGISTRIES[part].answers(self._clone)
+        if part in _ENGINES:
+            return _ENGINES[part].answers(self._clone)
         try:
             self._call(
                 "exec", self._container(part), "buildctl", "--addr", _INSIDE["buildkit"], "debug", "workers"
@@ -118,15 +124,26 @@ class Containers:
         )
         self._link_plugins()
         name = self._container(part)
-        port = self._clone.registry_port(must_be_free=part == "registry")
-        # One network namespace for the three: the registry is 127.0.0.1:PORT to each, and to the host.
+        port = self._clone.port("registry", must_be_free=part == "registry")
+        private = self._clone.port("registry-private", must_be_free=part == "registry")
+        # One network namespace for all: the registries are 127.0.0.1:PORT to each, and to the host.
         network = f"--network=container:{self._container('registry')}"
         sockets = f"--volume={self._clone.run}:/rig"
         group = str(os.getgid())
         match part:
             case "registry":
-                listen = [f"--env=REGISTRY_HTTP_ADDR=0.0.0.0:{port}", f"--publish=127.0.0.1:{port}:{port}"]
+                listen = [f"--env=REGISTRY_HTTP_ADDR=0.0.0.0:{port}"]
+                listen += [f"--publish=127.0.0.1:{number}:{number}" for number in (port, private)]
                 words = [*listen, "--env=REGISTRY_STORAGE_DELETE_ENABLED=true", _IMAGES[part]]
+            case "registry-private":
+                inside = {"storage": "/var/lib/registry", "listen": f"0.0.0.0:{private}"}
+                config = registry.PRIVATE.config_file(self._clone)
+                config.write_text(registry.PRIVATE_CONFIG.format(**inside, passwords="/rig.htpasswd"))
+                passwords = registry.password_file(self._clone)
+                passwords.write_text(registry.HTPASSWD)
+                words = [network, f"--volumes-from={self._container('registry')}:ro"]
+                words += [f"--volume={config}:/rig.yml:ro", f"--volume={passwords}:/rig.htpasswd:ro"]
+                words += [_IMAGES[part], "/rig.yml"]
             case "buildkit":
                 config = self._clone.dir / "buildkitd.toml"
                 config.write_text(_BUILDKITD.format(port=port))
@@ -134,8 +151,9 @@ class Containers:
                 words = ["--privileged", network, sockets, *settings, _IMAGES[part]]
                 words += ["--addr", _INSIDE[part], "--group", group]
             case _:
-                config = self._clone.sub("docker-etc") / "daemon.json"
-                config.write_text(json.dumps(_DAEMON))
+                config = _ENGINES[part].config_file(self._clone)
+                features = {"containerd-snapshotter": _ENGINES[part].snapshotter, "cdi": True}
+                config.write_text(json.dumps({**_DAEMON, **_BRIDGES[part], "features": features}))
                 settings = [f"--volume={config}:/etc/docker/daemon.json:ro", self._cdi()]
                 words = [
                     "--privileged",
@@ -145,6 +163,8 @@ class Containers:
                     "--env=DOCKER_TLS_CERTDIR=",
                     _IMAGES[part],
                 ]
+                if part == "docker-classic":
+                    words += ["sh", "-ec", _BRIDGE, "sh"]
                 words += ["dockerd", "--host", _INSIDE[part], "--group", group]
         self._call("run", "--detach", "--name", name, *words)
         if part == "buildkit":
@@ -178,13 +198,8 @@ class Containers:
     def stopped_all(self) -> None: ...
 
     def variables(self, part: str) -> dict[str, str]:
-        match part:
-            case "registry":
-                return {"REGISTRY": registry.host(self._clone)}
-            case "buildkit":
-                return {"BUILDKIT_HOST": address(self._clone)}
-            case _:
-                return {"DOCKER_HOST": f"unix://{socket_path(self._clone)}"}
+        known = {**_REGISTRIES, **_ENGINES, "buildkit": buildkit}
+        return known[part].variables(self._clone)
 
     def facts(self, part: str) -> dict[str, object]:
         return {"container": self._container(part), "image": _IMAGES[part]}
@@ -196,10 +211,21 @@ class Containers:
         return {"have": [], "lack": []}
 
 
-_INSIDE = {"buildkit": "unix:///rig/buildkitd.sock", "docker": "unix:///rig/docker.sock"}
-_DAEMON = {
-    "features": {"containerd-snapshotter": True, "cdi": True},
-    "builder": {"entitlements": {"network-host": True, "security-insecure": True, "device": True}},
+_INSIDE = {
+    "buildkit": "unix:///rig/buildkitd.sock",
+    "docker": "unix:///rig/docker.sock",
+    "docker-classic": "unix:///rig/docker-classic.sock",
+}
+_DAEMON = {"builder": {"entitlements": {"network-host": True, "security-insecure": True, "device": True}}}
+# Two engines in one network namespace: the second has a bridge of its own, and leaves the firewall to the first. So its
+# containers reach no network unless they use the host's.
+_BRIDGE = """
+ip link show rig1 || { ip link add rig1 type bridge; ip addr add 172.31.255.1/24 dev rig1; ip link set rig1 up; }
+exec dockerd-entrypoint.sh "$@"
+"""
+_BRIDGES: dict[str, dict[str, object]] = {
+    "docker": {},
+    "docker-classic": {"bridge": "rig1", "iptables": False, "ip6tables": False},
 }
 _BUILDKITD = """# Written by the rig.
 debug = true

@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import tempfile
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,16 +81,18 @@ class Clone:
             state = {**self.state(), **values}
             write_atomic(self.dir / "state.json", json.dumps(state, indent=1) + "\n")
 
-    def registry_port(self, *, must_be_free: bool = False) -> int:
+    def port(self, name: str, *, must_be_free: bool = False) -> int:
         """Derived from the clone's path, below the ephemeral range; kept unless another program took it."""
-        port = self.state().get("registry_port")
+        state = self.state()
+        port = state.get(f"{name}_port")
         if isinstance(port, int) and not (must_be_free and not _is_free(port)):
             return port
+        ours = {value for key, value in state.items() if key.endswith("_port")}
         start = int(self.id, 16)
         for offset in range(200):
             port = 20000 + (start + offset) % 10000
-            if _is_free(port):
-                self.remember(registry_port=port)
+            if port not in ours and _is_free(port):
+                self.remember(**{f"{name}_port": port})
                 return port
         raise RigError("no free port between 20000 and 29999 on 127.0.0.1")
 
@@ -116,7 +119,7 @@ def write_atomic(path: Path, text: str, mode: int = 0o644) -> None:
     if path.exists() and path.read_text() == text:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     temporary.write_text(text)
     temporary.chmod(mode)
     temporary.rename(path)
@@ -162,7 +165,7 @@ def making(name: str) -> Generator[tuple[Path, bool]]:
     Holds a lock per entry: a second clone waits, then finds the entry made.
     """
     final = cache_root() / name
-    with locked(cache_root() / f".{name}.lock", ("cache", f"another clone makes {name}; waiting for it")):
+    with locked(cache_root() / f".{name}.lock", ("cache", f"{name} is being made; waiting for it")):
         if final.is_dir():
             yield final, False
             return

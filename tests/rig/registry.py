@@ -1,9 +1,14 @@
-"""The clone's registry, and a small client for its HTTP interface (push only what is not there)."""
+"""The clone's registries, and a small client for their HTTP interface (push only what is not there).
+
+Two of them over one storage: an open one, and a private one that asks for a password and only reads.
+"""
 
 from __future__ import annotations
 
+import base64
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,50 +18,82 @@ from .paths import Clone, cached, making, write_atomic
 from .report import call, timed
 
 _PACKAGE = "docker-registry"
-
-
-def obtain() -> Path:
-    """The program, taken out of Debian's package."""
-    name = f"registry-{debian.host_arch()}"
-    if not (there := cached(name)):
-        with making(name) as (folder, fill):
-            if fill:
-                with timed("registry", f"fetching Debian's {_PACKAGE}"):
-                    package = debian.download(_PACKAGE, folder)
-                    call(["dpkg-deb", "-x", package, folder])
-                    package.unlink()
-        there = cached(name)
-        assert there
-    return there / "usr/bin" / _PACKAGE
+# No secret: it listens on 127.0.0.1 alone, and holds what the open one holds.
+USER, PASSWORD = "rig", "only-for-tests"
+HTPASSWD = "rig:$2b$04$rigrigrigrigrigrigriguUOl9vfl1B4wI0f5Bx1sN3giUymQMMMi\n"
 
 
 def host(clone: Clone) -> str:
-    return f"127.0.0.1:{clone.registry_port()}"
+    return OPEN.host(clone)
 
 
-def start(clone: Clone, program: Path) -> None:
-    debian.require_root("the private namespace of the registry")
-    port = clone.registry_port(must_be_free=True)
-    file = config_file(clone)
-    write_atomic(file, _CONFIG.format(storage=clone.sub("registry"), port=port))
-    daemon = Daemon(clone, "registry")
-    daemon.start([program, "serve", file])
-    daemon.wait_ready(lambda: answers(clone))
+@dataclass(frozen=True)
+class Registry:
+    """A part of the rig."""
+
+    daemon: str
+    private: bool
+
+    def obtain(self) -> Path:
+        """The program, taken out of Debian's package."""
+        name = f"registry-{debian.host_arch()}"
+        if not (there := cached(name)):
+            with making(name) as (folder, fill):
+                if fill:
+                    with timed("registry", f"fetching Debian's {_PACKAGE}"):
+                        package = debian.download(_PACKAGE, folder)
+                        call(["dpkg-deb", "-x", package, folder])
+                        package.unlink()
+            there = cached(name)
+            assert there
+        return there / "usr/bin" / _PACKAGE
+
+    def host(self, clone: Clone) -> str:
+        return f"127.0.0.1:{clone.port(self.daemon)}"
+
+    def variables(self, clone: Clone) -> dict[str, str]:
+        if not self.private:
+            return {"REGISTRY": self.host(clone)}
+        return {
+            "REGISTRY_PRIVATE": self.host(clone),
+            "REGISTRY_PRIVATE_USER": USER,
+            "REGISTRY_PRIVATE_PASSWORD": PASSWORD,
+        }
+
+    def start(self, clone: Clone, program: Path) -> None:
+        debian.require_root("the private namespace of the registry")
+        clone.port(self.daemon, must_be_free=True)
+        if self.private:
+            write_atomic(password_file(clone), HTPASSWD)
+        file = self.config_file(clone)
+        write_atomic(file, self.config(clone))
+        daemon = Daemon(clone, self.daemon)
+        daemon.start([program, "serve", file])
+        daemon.wait_ready(lambda: self.answers(clone))
+
+    def answers(self, clone: Clone) -> bool:
+        login = (USER, PASSWORD) if self.private else None
+        try:
+            return Client(self.host(clone), login).ping()
+        except OSError:
+            return False
+
+    def config_file(self, clone: Clone) -> Path:
+        return clone.dir / f"{self.daemon}.yml"
+
+    def config(self, clone: Clone) -> str:
+        listen, storage = f"127.0.0.1:{clone.port(self.daemon)}", str(clone.sub("registry"))
+        if self.private:
+            return PRIVATE_CONFIG.format(storage=storage, listen=listen, passwords=password_file(clone))
+        return _CONFIG.format(storage=storage, listen=listen)
 
 
-def answers(clone: Clone) -> bool:
-    try:
-        return Client(host(clone)).ping()
-    except OSError:
-        return False
+OPEN = Registry("registry", private=False)
+PRIVATE = Registry("registry-private", private=True)
 
 
-def config_file(clone: Clone) -> Path:
-    return clone.dir / "registry.yml"
-
-
-def config(clone: Clone) -> str:
-    return _CONFIG.format(storage=clone.sub("registry"), port=clone.registry_port())
+def password_file(clone: Clone) -> Path:
+    return clone.dir / "registry-private.htpasswd"
 
 
 _CONFIG = """# Written by the rig.
@@ -66,15 +103,28 @@ storage:
   filesystem: {{rootdirectory: "{storage}"}}
   delete: {{enabled: true}}
   maintenance: {{uploadpurging: {{enabled: false}}}}
-http: {{addr: "127.0.0.1:{port}"}}
+http: {{addr: "{listen}"}}
+"""
+PRIVATE_CONFIG = """# Written by the rig.
+version: 0.1
+log: {{level: info, formatter: text}}
+storage:
+  filesystem: {{rootdirectory: "{storage}"}}
+  maintenance: {{uploadpurging: {{enabled: false}}, readonly: {{enabled: true}}}}
+http: {{addr: "{listen}"}}
+auth:
+  htpasswd: {{realm: "the rig's private registry", path: "{passwords}"}}
 """
 
 
 class Client:
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, login: tuple[str, str] | None = None) -> None:
         self._base = f"http://{host}/v2"
         # Never through a proxy: the registry is on this machine.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        if login:
+            token = base64.b64encode(":".join(login).encode()).decode()
+            self._opener.addheaders.append(("Authorization", f"Basic {token}"))
 
     def _send(
         self, method: str, url: str, body: bytes | BinaryIO | None = None, **headers: str

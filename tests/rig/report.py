@@ -20,7 +20,7 @@ _interrupted = threading.Event()
 
 def say(part: str, text: str) -> None:
     with _print_lock:
-        print(f"{time.monotonic() - _began:6.1f}s  {part:<9} {text}", file=sys.stderr, flush=True)
+        print(f"{time.monotonic() - _began:6.1f}s  {part:<16} {text}", file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any, Protocol
 
 from . import env, report
@@ -14,7 +15,7 @@ from .native import Native
 from .paths import Clone, remove_tree
 from .report import say
 
-DAEMONS = ("registry", "buildkit", "docker")
+DAEMONS = ("registry", "registry-private", "buildkit", "docker", "docker-classic")
 PARTS = (*DAEMONS, "bases")
 
 
@@ -35,7 +36,10 @@ class Backend(Protocol):
     def seeded(self) -> dict[str, list[str]]: ...
 
 
-_VARIABLES = ("REGISTRY", "BUILDKIT_HOST", "DOCKER_HOST")
+_VARIABLES = (
+    *("REGISTRY", "REGISTRY_PRIVATE", "REGISTRY_PRIVATE_USER", "REGISTRY_PRIVATE_PASSWORD"),
+    *("BUILDKIT_HOST", "DOCKER_HOST", "DOCKER_HOST_CLASSIC"),
+)
 
 
 def backend(clone: Clone) -> Backend:
@@ -80,10 +84,9 @@ class Rig:
         # The others are told the registry's address, so it comes first, always; the rest goes side by side.
         self._attempt("registry", lambda: self._start("registry"))
         work: dict[str, Callable[[], None]] = {
-            "buildkit": lambda: self._start("buildkit"),
-            "docker": lambda: self._start("docker"),
-            "bases": self._backend.seed,
+            part: partial(self._start, part) for part in DAEMONS if part != "registry"
         }
+        work["bases"] = self._backend.seed
         with ThreadPoolExecutor(len(work)) as pool:
             jobs = [pool.submit(self._attempt, part, job) for part, job in work.items() if part in parts]
             try:
@@ -119,7 +122,10 @@ class Rig:
         except BaseException:
             self._backend.stop(part)
             raise
-        say(part, f"runs at {' '.join(self._backend.variables(part).values())}")
+        say(part, f"runs at {self._address(part)}")
+
+    def _address(self, part: str) -> str:
+        return next(iter(self._backend.variables(part).values()))
 
     def _reasons(self) -> dict[str, str]:
         line = env.read(self.clone).get("LLB_RIG_MISSING", "")
@@ -162,8 +168,7 @@ class Rig:
         for part in DAEMONS:
             if self._backend.running(part):
                 state = "up" if self._backend.answers(part) else "stuck"
-                (address,) = self._backend.variables(part).values()
-                found[part] = {"state": state, "address": address, **self._backend.facts(part)}
+                found[part] = {"state": state, "address": self._address(part), **self._backend.facts(part)}
             elif part in reasons:
                 found[part] = {"state": "missing", "reason": reasons[part]}
             else:

@@ -165,12 +165,12 @@ CASES: dict[str, Case] = {
         ),
     ),
     "the whole context": Case(FROM + "COPY . /app", lambda: slim().add_local_dir(".", "/app", copy=True)),
-    "linked files": Case(
-        FROM + "RUN make\nCOPY --link a.txt /x/\nCOPY --link d /z/",
-        lambda: slim().run_commands("make").add_local_file("a.txt", "/x/").add_local_dir("d", "/z/"),
+    "an added file": Case(
+        FROM + "RUN make\nCOPY a.txt /x/",
+        lambda: slim().run_commands("make").add_local_file("a.txt", "/x/"),
     ),
-    "linked files without merge": Case(
-        FROM + "RUN make\nCOPY --link a.txt /x/\nCOPY --link d /z",
+    "added files without merge": Case(
+        FROM + "RUN make\nCOPY a.txt /x/\nCOPY d /z",
         lambda: slim().run_commands("make").add_local_file("a.txt", "/x/").add_local_dir("d", "/z"),
         lacks=("mergeop",),
     ),
@@ -183,9 +183,8 @@ CASES: dict[str, Case] = {
             .workdir("/w")
         ),
     ),
-    "linked on scratch": Case(
-        "FROM scratch\nCOPY --link a /a\nCOPY --link b /b",
-        lambda: Image.from_scratch().add_local_file("a", "/a").add_local_file("b", "/b"),
+    "added on scratch": Case(
+        "FROM scratch\nCOPY a /a", lambda: Image.from_scratch().add_local_file("a", "/a")
     ),
     "all options": Case(
         FROM + "RUN make\nWORKDIR /w\nCOPY a /a\n" + PIP + " a",

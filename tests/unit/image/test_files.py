@@ -40,19 +40,26 @@ class TestCopy:
         assert result.merges == 0
         assert result.commands == ["ls /x"]
 
-    def test_an_added_file_is_a_layer_of_its_own(self) -> None:
+    def test_an_added_file_is_copied_on_top(self) -> None:
+        """Not onto nothing and merged, which would replace links, modes and owners of the image's directories."""
         result = compiled(base().run_commands("x").add_local_file("a.txt", "/a"))
         [action] = result.actions
-        assert (action.input, action.secondaryInput) == (-1, 0)  # on nothing, from the local source
-        assert result.merges == 1
-        assert result.names[-2:] == ["[3/3] add_local_file a.txt /a", "[3/3] link add_local_file a.txt /a"]
+        assert (action.input, action.secondaryInput) == (0, 1)
+        assert result.merges == 0
 
-    def test_an_added_file_is_not_made_anew_when_what_is_below_changes(self) -> None:
+    def test_added_files_are_made_beside_each_other(self) -> None:
+        result = compiled(base().run_commands("x").add_local_file("a", "/a").add_local_file("b", "/b"))
+        assert [(action.input, action.secondaryInput) for action in result.actions] == [(0, 1), (0, 1)]
+        assert result.merges == 1
+        assert result.names[-1] == "[4/4] add_local_file b /b"
+
+    def test_an_edit_of_one_added_file_makes_no_other_anew(self) -> None:
         one, other = (
-            compiled(base().run_commands(text).add_local_file("a", "/a")).definition for text in "xy"
+            compiled(base().add_local_file("a", f"/{name}").add_local_dir("b", "/b", ignore=["x"])).definition
+            for name in "xy"
         )
-        shared = set(one.digests()) & set(other.digests())
-        assert len(shared) == 3  # base, local source, copy
+        changed = set(one.digests()[:-1]) - set(other.digests())
+        assert len(changed) == 2  # the copy of `a`, and the merge
 
     def test_without_merge_it_is_copied_on_top(self) -> None:
         result = compiled(base().add_local_file("a", "/a"), Answers(lacks=("mergeop",)))
@@ -107,7 +114,7 @@ class TestOrder:
 
     def test_other_adds_may(self) -> None:
         chain = base().add_local_file("a", "/a").add_local_dir("b", "/b").pipe(lambda image: image)
-        assert compiled(chain).merges == 2
+        assert compiled(chain).merges == 1
 
     def test_an_add_with_copy_may_be_followed(self) -> None:
         chain = base().add_local_file("a", "/a", copy=True).run_commands("x").add_local_file("b", "/b")

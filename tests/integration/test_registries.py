@@ -1,0 +1,141 @@
+"""Registries that ask for a password, do not answer, or lack a platform: what a user sees, where, and how fast."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.integration.tools import Ran, Tools
+
+Build = Callable[..., Ran]
+
+# A registry on this machine answers or refuses at once; engines may ask a few times.
+SOON = 30.0
+
+
+@pytest.fixture(params=["docker", "classic", "buildctl"])
+def build(request: pytest.FixtureRequest) -> Build:
+    """Builds an image file through one door, with a time limit; `env` is added to the user's environment."""
+    tools: Tools = request.getfixturevalue("frontend" if request.param == "buildctl" else request.param)
+
+    def run(context: Path, *, platform: str = "", env: Mapping[str, str] | None = None) -> Ran:
+        user = replace(tools, env={**tools.env, **(env or {})})
+        start = time.monotonic()
+        if request.param == "buildctl":
+            ran = user.gateway(context, *([f"--opt=platform={platform}"] if platform else []))
+        else:
+            ran = user.docker_build(context, *([f"--platform={platform}"] if platform else []))
+        assert time.monotonic() - start < SOON, ran.text
+        return ran
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def copied(docker: Tools, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An image of two platforms in the rig's open registry, without the registry's name."""
+    context = tmp_path_factory.mktemp("copied")
+    (context / "image.py").write_text(chain("busybox:latest", ""))
+    name = "test/copied:latest"
+    output = f"--output=type=image,name={docker.registry}/{name},push=true"
+    docker.gateway(context, output, "--opt=platform=linux/amd64,linux/arm64").ok()
+    return name
+
+
+@pytest.fixture(scope="session")
+def private(docker: Tools, copied: str) -> str:
+    """The same image, in a registry that asks for a password."""
+    host = docker.env.get("REGISTRY_PRIVATE")
+    if not host:
+        pytest.skip(f"no registry-private: {docker.env.get('LLB_RIG_MISSING') or 'run `make engine`'}")
+    return f"{host}/{copied}"
+
+
+@pytest.fixture
+def logged_in(docker: Tools, private: str, tmp_path: Path) -> dict[str, str]:
+    """The environment of a user who has logged in."""
+    config = tmp_path / "docker-config"
+    config.mkdir()
+    os.symlink(Path(docker.env["DOCKER_CONFIG"]) / "cli-plugins", config / "cli-plugins")
+    env = {"DOCKER_CONFIG": str(config)}
+    user, password = docker.env["REGISTRY_PRIVATE_USER"], docker.env["REGISTRY_PRIVATE_PASSWORD"]
+    host = private.partition("/")[0]
+    login = ("docker", "login", "--username", user, "--password-stdin", host)
+    replace(docker, env={**docker.env, **env}).run(*login, stdin=password.encode()).ok()
+    return env
+
+
+def chain(base: str, command: str = "true") -> str:
+    step = f"    .run_commands({command!r})\n" if command else ""
+    return f'from llb import Image\nimage = (\n    Image.from_registry("{base}")\n{step}    .env({{"A": "b"}})\n)\n'
+
+
+def refused(ran: Ran, base: str, *texts: str) -> None:
+    """The build failed with these texts, the user's line is marked, and nothing is shown of our own code."""
+    ran.failed()
+    for text in texts:
+        assert text in ran.stderr, ran.stderr
+    assert f'3 | >>>     Image.from_registry("{base}")' in ran.stderr, ran.stderr
+    assert "Traceback" not in ran.stderr, ran.stderr
+    assert not re.search(r"/llb/(llb|frontend)/", ran.stderr), ran.stderr
+
+
+def test_a_private_base_needs_a_login(
+    build: Build, project: Callable[..., Path], private: str, logged_in: dict[str, str], nonce: str
+) -> None:
+    context = project(chain(private, f"echo {nonce}"))
+    refused(build(context), private, "401 Unauthorized", "docker login")
+    assert nonce in build(context, env=logged_in).ok().stderr
+    # What one user was let have is not for the next one, and a refusal leaves nothing behind.
+    refused(build(context), private, "401 Unauthorized", "docker login")
+    build(context, env=logged_in).ok()
+    build(project(chain("busybox:latest"))).ok()
+
+
+def test_a_wrong_password(
+    build: Build, project: Callable[..., Path], private: str, logged_in: dict[str, str]
+) -> None:
+    config = Path(logged_in["DOCKER_CONFIG"]) / "config.json"
+    wrong = "cmlnOndyb25n"  # rig:wrong
+    config.write_text(f'{{"auths": {{"{private.partition("/")[0]}": {{"auth": "{wrong}"}}}}}}')
+    refused(build(project(chain(private)), env=logged_in), private, "401 Unauthorized", "docker login")
+
+
+UNREACHABLE = {
+    "a closed port": ("127.0.0.1:1/team/base:1", "connection refused"),
+    "an unknown host": ("registry.invalid/team/base:1", "registry.invalid"),
+}
+
+
+@pytest.mark.parametrize("how", UNREACHABLE)
+def test_a_registry_that_is_not_there(build: Build, project: Callable[..., Path], how: str) -> None:
+    base, reason = UNREACHABLE[how]
+    refused(build(project(chain(base))), base, f"{base} cannot be had", reason)
+    build(project(chain("busybox:latest"))).ok()
+
+
+@pytest.mark.parametrize("missing", ["tag", "repository", "digest"])
+def test_a_base_that_is_not_there(
+    build: Build, project: Callable[..., Path], docker: Tools, copied: str, missing: str
+) -> None:
+    repository = f"{docker.registry}/{copied.partition(':')[0]}"
+    base = {
+        "tag": f"{repository}:nothing",
+        "repository": f"{docker.registry}/no/such/repository:latest",
+        "digest": f"{repository}@sha256:{'0' * 64}",
+    }[missing]
+    refused(build(project(chain(base))), base, f"{base} was not found", "Are name and tag right?")
+
+
+def test_a_platform_that_the_base_lacks(
+    build: Build, project: Callable[..., Path], docker: Tools, copied: str
+) -> None:
+    base = f"{docker.registry}/{copied}"
+    ran = build(project(chain(base)), platform="linux/s390x")
+    refused(ran, base, f"{base} has no image for linux/s390x", "another --platform")
