@@ -27,7 +27,7 @@ engine-stop:     ## stop what `make engine` started
 	@python3 -m tests.rig down
 
 frontend: engine ## build the frontend image and push it to the rig's registry
-	@$(WITH_ENGINE) $(PY) docker/frontend.py --push "$$REGISTRY/llbpy/frontend:dev"
+	@$(WITH_ENGINE) $(PY) docker/frontend_image.py --push "$$REGISTRY/llbpy/frontend:dev"
 
 test: setup      ## all tests, on real engines
 	@scripts/test

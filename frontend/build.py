@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from frontend.bases import BaseQuestions
     from frontend.environment import Environment
     from frontend.loading import Loaded
     from frontend.options import Options
@@ -42,13 +43,20 @@ class ImageBuild:
     """
 
     def __init__(
-        self, bridge: Bridge, environment: Environment, loaded: Loaded, inputs: dict[str, bytes], pong: Pong
+        self,
+        bridge: Bridge,
+        environment: Environment,
+        loaded: Loaded,
+        inputs: dict[str, bytes],
+        pong: Pong,
+        questions: BaseQuestions,
     ) -> None:
         self._bridge = bridge
         self._environment = environment
         self._loaded = loaded
         self._inputs = inputs
         self._pong = pong
+        self._questions = questions
         self._modules = GatewayModules(bridge, environment, loaded)
         self._notices: list[str] = []
 
@@ -62,22 +70,11 @@ class ImageBuild:
         Raises:
             LLBError: whatever the user got wrong, or the daemon refused.
         """
-        from frontend import subrequests
-
-        request = self._environment.options.get("requestid", "")
-        if request == subrequests.DESCRIBE:
-            return subrequests.describe()
-        if request and request not in subrequests.KNOWN:
-            status = encode_status(
-                UNIMPLEMENTED, f"unsupported request {request}", [subrequest_detail(request)]
-            )
-            raise RpcError(UNIMPLEMENTED, f"unsupported request {request}", status)
         options = build_options.parse(self._environment)
+        request = self._environment.options.get("requestid", "")
+        if request:
+            return self._answer(request, options, on_stuck)
         file = self._execute(options, on_stuck)
-        if request == subrequests.TARGETS:
-            return subrequests.targets(file, self._loaded)
-        if request == subrequests.OUTLINE:
-            return subrequests.outline(file, self._loaded, options)
         clock.tick("image file executed")
         name, image = imagefile.pick(file, options.target)
         self._note_unused(options, file)
@@ -132,7 +129,9 @@ class ImageBuild:
     # -- compiling and solving
 
     def _solve(self, options: Options, name: str, image: Image) -> Result:
-        resolver = GatewayResolver(self._bridge, self._environment, options, self._pong, self._inputs)
+        resolver = GatewayResolver(
+            self._bridge, self._environment, options, self._pong, self._inputs, self._questions
+        )
         jobs = [(platform, options.for_target(name, platform)) for platform in options.platforms]
         for (
             platform,

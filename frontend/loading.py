@@ -79,9 +79,23 @@ class Loading:
         context = options.get(options.get("contextkey", "context"), "")
         self._remote = context if context.startswith(_REMOTE) else ""
         self._pending: Pending[Result] | None = None
+        self._reading: Pending[bytes] | None = None
         if not self._remote:
             # Evaluated at once: the transfer begins now, and is not waited for before it is needed.
             self._pending = bridge.solve(self._definition, evaluate=True)
+
+    def advance(self) -> bytes | None:
+        """Does what is due, without waiting; the likely file's bytes if they are here."""
+        try:
+            if self._reading is None and self._pending is not None and self._pending.ready():
+                ref = self._pending.result().ref
+                if ref is not None:
+                    self._reading = self._bridge.read_file(ref, self.candidates[0])
+            if self._reading is not None and self._reading.ready():
+                return self._reading.result()
+        except RpcError:  # `finish` tells of it
+            pass
+        return None
 
     def finish(self, inputs: dict[str, bytes]) -> Loaded:
         """Waits for the file.
@@ -100,11 +114,13 @@ class Loading:
         if "dockerfile" in inputs and "dockerfilekey" not in self._environment.options:
             self._definition, self._digest, local = inputs["dockerfile"], _head(inputs["dockerfile"]), ""
             pending = self._bridge.solve(self._definition, evaluate=True)
+            self._reading = None
         assert pending is not None
         ref = pending.result().ref
         if ref is not None:
             for filename in self.candidates:
-                data = read_if_there(self._bridge.read_file(ref, filename))
+                reading, self._reading = self._reading, None
+                data = read_if_there(reading or self._bridge.read_file(ref, filename))
                 if data is not None:
                     return Loaded(filename, data, ref, self._digest, self._definition, local)
         name = self.candidates[0]

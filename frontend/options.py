@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
+from frontend.bases import default_platform, wished_platforms
 from llb import _json
 from llb._value import Value
 from llb.errors import InvalidError
 from llb.gateway import CacheImport
-from llb.graph import LINUX_AMD64, Platform
 from llb.image import BuildOptions
 
 TYPE_CHECKING = False
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from frontend.environment import Environment
-    from llb.graph import LinuxResources, ProxyEnv
+    from llb.graph import LinuxResources, Platform, ProxyEnv
 
     _T = TypeVar("_T")
 
@@ -73,7 +73,7 @@ def parse(environment: Environment) -> Options:
     """
     options = environment.options
     build_args = environment.prefixed("build-arg:")
-    platforms = _value("platform", options, _platforms, ())
+    platforms = _value("platform", options, lambda _: wished_platforms(environment), ())
     multi = _value("multi-platform", options, _boolean, len(platforms) > 1)
     multi = _value("BUILDKIT_MULTI_PLATFORM", build_args, _boolean, multi)
     if len(platforms) > 1 and not multi:
@@ -85,7 +85,7 @@ def parse(environment: Environment) -> Options:
         imports += (CacheImport("registry", (("ref", reference),)),)
     return Options(
         target=options.get("target", ""),
-        platforms=platforms or (_default_platform(environment.workers),),
+        platforms=platforms or (default_platform(environment),),
         multi_platform=multi,
         platform_wished=bool(platforms),
         build_args=build_args,
@@ -132,18 +132,6 @@ def _value(name: str, given: Mapping[str, str], parse_: Callable[[str], _T], def
         raise InvalidError(
             f"the build option {name}={text} has a wrong value{why and ': ' + why}", hint=hint
         ) from None
-
-
-def _platforms(text: str) -> tuple[Platform, ...]:
-    return tuple([Platform.parse(part).normalized() for part in text.split(",")])
-
-
-def _default_platform(workers: str) -> Platform:
-    try:
-        first: dict[str, Any] = _json.loads(workers)[0]["platforms"][0]
-        return Platform(first["os"], first["architecture"], first.get("variant", "")).normalized()
-    except (ValueError, LookupError, TypeError):
-        return LINUX_AMD64
 
 
 def _boolean(text: str) -> bool:

@@ -81,10 +81,22 @@ class Frontend:
         inputs = bridge.inputs()
         loading = Loading(bridge, self._environment)
         clock.tick("first requests sent")
-        # What follows takes as long as the file is on its way.
-        from frontend.build import ImageBuild
+        # The file is on its way now, so the imports that follow cost nothing; they are in two parts, as there
+        # is something to do in between.
+        from frontend.bases import BaseQuestions
+
+        questions = BaseQuestions(bridge, self._environment)
+        likely = loading.advance()
+        clock.tick("first imports done")
         from frontend.dockerfile import build as build_dockerfile
         from frontend.dockerfile import is_dockerfile
+        from llb import imagefile  # noqa: F401
+
+        likely = likely or loading.advance()
+        if likely and inputs.ready() and "dockerfile" not in inputs.result():
+            questions.guess(likely)
+        clock.tick("second imports done")
+        from frontend.build import ImageBuild
 
         clock.tick("imports done")
         given = inputs.result()
@@ -95,7 +107,7 @@ class Frontend:
         gc.freeze()
         gc.enable()
         os.register_at_fork(after_in_child=self._transport.abandon)
-        build = ImageBuild(bridge, self._environment, loaded, given, ping.result())
+        build = ImageBuild(bridge, self._environment, loaded, given, ping.result(), questions)
         try:
             return build.run(lambda error: self._stuck(error, loaded))
         finally:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Literal
 
+    from frontend.bases import BaseQuestions
     from frontend.environment import Environment
     from frontend.options import Options
     from llb.gateway import Bridge, ImageMeta, Pending, Pong, Result, Stat
@@ -30,14 +31,20 @@ class GatewayResolver(Resolver):
     """Asks the daemon. One for all platforms of a build: what was asked once is known."""
 
     def __init__(
-        self, bridge: Bridge, environment: Environment, options: Options, pong: Pong, inputs: dict[str, bytes]
+        self,
+        bridge: Bridge,
+        environment: Environment,
+        options: Options,
+        pong: Pong,
+        inputs: dict[str, bytes],
+        questions: BaseQuestions,
     ) -> None:
         self.capabilities = pong.llb_caps
         self._bridge = bridge
         self._environment = environment
         self._options = options
         self._inputs = inputs
-        self._bases: dict[tuple[str, Platform], Pending[ImageMeta]] = {}
+        self._questions = questions
         self._listings: dict[tuple[str, str], _Listing] = {}
 
     # -- bases
@@ -47,16 +54,8 @@ class GatewayResolver(Resolver):
             self._asked(reference, platform)
 
     def _asked(self, reference: str, platform: Platform) -> Pending[ImageMeta]:
-        pending = self._bases.get((reference, platform))
-        if pending is None:
-            prefix = f"{platform} internal" if self._options.multi_platform else "internal"
-            pending = self._bases[reference, platform] = self._bridge.resolve_image(
-                reference,
-                platform=platform,
-                mode=self._options.build.image_resolve_mode,
-                log_name=f"[{prefix}] load metadata for {reference}",
-            )
-        return pending
+        prefix = f"{platform} " if self._options.multi_platform else ""
+        return self._questions.ask(reference, platform, prefix=prefix)
 
     def base(self, reference: str, platform: Platform) -> ResolvedBase:
         try:

@@ -54,6 +54,10 @@ class Pending(_Generic[_T] if TYPE_CHECKING else _Generic):
             self._call = None
         return self._value
 
+    def ready(self) -> bool:
+        """Whether `result` would not wait."""
+        return self._call is None or self._call.ready()
+
 
 class Bridge:
     """A build's gateway, from the frontend's side."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     class _Future(Protocol):
         def result(self) -> bytes: ...
+        def done(self) -> bool: ...
 
     class _Failed(Protocol):
         """What an error of a future has besides: it is also a call, which its type does not say."""
@@ -48,6 +49,10 @@ class GrpcCall:
             if code == UNAVAILABLE and not trailers:
                 raise ConnectionLostError(message) from None
             raise RpcError(code, message, status if isinstance(status, bytes) else b"") from None
+
+    def ready(self) -> bool:
+        """Whether the response is here."""
+        return self._future.done()
 
 
 class GrpcTransport:

@@ -148,6 +148,12 @@ class StdioCall:
             raise self.error
         return bytes(memoryview(self.body)[5:])
 
+    def ready(self) -> bool:
+        """Whether the response is here; looks, but does not wait."""
+        if not self.done:
+            self._transport.poll()
+        return self.done
+
     def fail(self, error: RpcError) -> None:
         if not self.done:
             self.error = error

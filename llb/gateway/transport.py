@@ -19,6 +19,10 @@ if TYPE_CHECKING:
             """
             ...
 
+        def ready(self) -> bool:
+            """Whether `result` would not wait."""
+            ...
+
     class Transport(Protocol):
         """A connection that carries unary gRPC calls."""
 

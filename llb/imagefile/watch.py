@@ -74,12 +74,17 @@ class Watch:
 
             faulthandler.cancel_dump_traceback_later()
             faulthandler.unregister(_signal.SIGUSR1)
+            # Not asked to end: a child that was forked beside other threads may hold a lock for ever.
             try:
-                os.write(self._fds[0], b"\n")  # a child of the user's may keep the pipe open
-                for fd in self._fds:
-                    os.close(fd)
-            except OSError:
+                os.kill(self._child, _signal.SIGKILL)
+                os.waitpid(self._child, 0)
+            except OSError:  # the user's code waited for all children, or ignores their end
                 pass
+            for fd in self._fds:
+                try:
+                    os.close(fd)
+                except OSError:  # the user's code closed it
+                    pass
 
     def _up(self, _number: int, _frame: FrameType | None) -> None:
         if self._armed and not self._run.busy:

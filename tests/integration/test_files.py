@@ -128,3 +128,20 @@ def test_only_what_is_selected_is_sent(frontend: Tools, project: Callable[..., P
     ]
     assert sent
     assert max(sent) < 100_000
+
+
+def test_a_file_and_the_directory_that_holds_it(frontend: Tools, project: Callable[..., Path]) -> None:
+    context = project(
+        SCRATCH
+        + "image = (Image.from_scratch().add_local_file('app/requirements.txt', '/r.txt', copy=True)"
+        + ".add_local_dir('app', '/app').add_local_dir('app/sub', '/sub'))\n",
+        **{"app/requirements.txt": "x", "app/main.py": "", "app/sub/deep/data": ""},
+    )
+    files = {name for name, member in tree(frontend, context).items() if member.isfile()}
+    assert files == {
+        "r.txt",
+        "app/requirements.txt",
+        "app/main.py",
+        "app/sub/deep/data",
+        "sub/deep/data",
+    }

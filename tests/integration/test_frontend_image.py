@@ -25,7 +25,7 @@ def both(docker: Tools) -> str:
     reference = f"{docker.registry}/test/frontend:both"
     platforms = ",".join(MACHINES)
     docker.run(
-        sys.executable, str(ROOT / "docker/frontend.py"), "--push", reference, "--platform", platforms
+        sys.executable, str(ROOT / "docker/frontend_image.py"), "--push", reference, "--platform", platforms
     ).ok()
     return reference
 

@@ -57,6 +57,9 @@ class FakeCall:
             raise self._answer
         return self._answer.SerializeToString()
 
+    def ready(self) -> bool:
+        return True
+
 
 class FakeDaemon:
     """A transport whose other end is this object.

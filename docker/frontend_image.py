@@ -1,6 +1,6 @@
 """The frontend image: defined with llb itself, built by any BuildKit, pushed to your own registry.
 
-    python docker/frontend.py --push registry.example.com/llb-frontend
+    python docker/frontend_image.py --push registry.example.com/llb-frontend
 
 Needs `buildctl` on PATH and BUILDKIT_HOST (`make engine` gives both). What a target platform's Python image
 holds is copied, never run, so every platform is made on any builder: `--platform linux/amd64,linux/arm64`.
