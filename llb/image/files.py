@@ -30,9 +30,9 @@ def copy_in(
 ) -> Lowered:
     """A path of a local source as a layer, as the Dockerfile frontend copies it.
 
-    Without `copy`, all such layers are made beside each other, on what is below the first of them, and joined:
-    an edit of one makes no other anew. Not as `COPY --link` has it, on an empty filesystem: that would replace
-    links (`/lib`), modes (`/tmp`) and owners of directories that the image has already.
+    Without `copy`, all such layers are made beside each other, on what is below the first of them, and
+    joined: an edit of one makes no other anew. Not as `COPY --link` has it, on an empty filesystem: that
+    would replace links (`/lib`), modes (`/tmp`) and owners of directories that the image has already.
     """
     wild = _SPECIAL.isdisjoint(path)  # literal, where it would be taken for a pattern
     action = graph.copy(

@@ -81,7 +81,7 @@ class Watch:
             except OSError:  # the user's code waited for all children, or ignores their end
                 pass
             for fd in self._fds:
-                try:
+                try:  # noqa: SIM105 - contextlib is not imported for it
                     os.close(fd)
                 except OSError:  # the user's code closed it
                     pass
