@@ -1,6 +1,6 @@
 """Questions about base images: asked early, asked once.
 
-A registry takes its time, so the question about the likely base is on its way while we are still importing the
+A registry takes its time, so the question about the likely base is on its way while we still import the
 compiler. A guess that was wrong costs one question; nothing else depends on it.
 """
 
@@ -46,6 +46,7 @@ class BaseQuestions:
         self._bridge = bridge
         self._environment = environment
         self._asked: dict[tuple[str, Platform, str], Pending[ImageMeta]] = {}
+        self._guessed = False
 
     def ask(self, reference: str, platform: Platform, *, prefix: str = "") -> Pending[ImageMeta]:
         """Asks for digest and config of an image.
@@ -68,12 +69,13 @@ class BaseQuestions:
 
     def guess(self, data: bytes) -> None:
         """Asks for the one base that an image file names, if it is clear from its text."""
+        if self._guessed:
+            return
+        self._guessed = True
         options = self._environment.options
-        if (
-            "requestid" in options
-            or "multi-platform" in options
-            or any(name.startswith("context:") for name in options)
-        ):
+        if "requestid" in options or "multi-platform" in options:
+            return
+        if any(name.startswith("context:") for name in options):
             return
         name = only_base(data)
         if not name:
@@ -88,7 +90,7 @@ class BaseQuestions:
 
 
 def only_base(data: bytes) -> str:
-    """The literal argument of all `from_registry` calls of an image file, if it is one and there is no other base."""
+    """The literal argument of all `from_registry` calls of an image file, if it is one and the only base."""
     found = ""
     for line in data.decode("utf-8", "replace").split("\n"):
         if line.lstrip().startswith("#"):
@@ -96,8 +98,9 @@ def only_base(data: bytes) -> str:
         if ".debian_slim(" in line:
             return ""
         for call in line.split(_CALL)[1:]:
-            name, closed, _ = call[1:].partition(call[:1])
-            if call[:1] not in ("'", '"') or not closed or "\\" in name or (found and name != found):
+            quote = call[:1]
+            name, closed, _ = call[1:].partition(quote or "'")
+            if quote not in ("'", '"') or not closed or "\\" in name or (found and name != found):
                 return ""
             found = name
     return found

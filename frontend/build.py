@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from frontend import clock, report
 from frontend import options as build_options
-from frontend.modules import GatewayModules
 from frontend.resolver import GatewayResolver
 from llb import _json, graph, imagefile
 from llb.errors import LLBError, UnsupportedError
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from frontend.bases import BaseQuestions
     from frontend.environment import Environment
     from frontend.loading import Loaded
+    from frontend.modules import GatewayModules
     from frontend.options import Options
     from llb.gateway import Bridge, Pending, Pong
     from llb.graph import Platform
@@ -50,6 +50,7 @@ class ImageBuild:
         inputs: dict[str, bytes],
         pong: Pong,
         questions: BaseQuestions,
+        modules: GatewayModules,
     ) -> None:
         self._bridge = bridge
         self._environment = environment
@@ -57,7 +58,7 @@ class ImageBuild:
         self._inputs = inputs
         self._pong = pong
         self._questions = questions
-        self._modules = GatewayModules(bridge, environment, loaded)
+        self._modules = modules
         self._notices: list[str] = []
 
     @property
@@ -133,12 +134,16 @@ class ImageBuild:
             self._bridge, self._environment, options, self._pong, self._inputs, self._questions
         )
         jobs = [(platform, options.for_target(name, platform)) for platform in options.platforms]
-        for (
-            platform,
-            asked,
-        ) in jobs:  # all questions of all platforms are on their way before the first is needed
+        # All questions of all platforms are on their way before the first answer is needed.
+        for platform, asked in jobs:
             resolver.prefetch(bases_of(image, platform=platform, options=asked))
-        resolver.look_up(_local_paths(image, *jobs[0]))
+        paths = _local_paths(image, *jobs[0])
+        if paths and "context" in self._inputs:
+            raise UnsupportedError(
+                "a build context that is the result of another build cannot be used with an image file",
+                hint="Build with a directory as context.",
+            )
+        resolver.look_up(paths)
         solved: list[tuple[ImageDefinition, Pending[Result]]] = []
         for platform, asked in jobs:
             definition = compile_to_llb(
@@ -236,10 +241,8 @@ def _check(definition: ImageDefinition, pong: Pong) -> None:
     missing = graph.missing_capabilities(definition, pong.llb_caps)
     if not missing:
         return
-    version = graph.SINCE.get(missing[0], "")
-    since = f": it needs BuildKit {version}" if version else ""
     error = UnsupportedError(
-        f"this BuildKit cannot do {missing[0]}{since}",
+        f"this BuildKit cannot do {missing[0]}{report.needs(missing[0])}",
         hint="Build with a newer one: `docker buildx create --use` starts a current BuildKit.",
     )
     for digest, described in definition.metadata.items():

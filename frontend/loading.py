@@ -10,6 +10,7 @@ from __future__ import annotations
 import posixpath
 import sys
 
+from frontend import clock
 from llb import wire
 from llb._value import Value
 from llb.errors import ImageFileError, UnsupportedError
@@ -92,6 +93,7 @@ class Loading:
                 if ref is not None:
                     self._reading = self._bridge.read_file(ref, self.candidates[0])
             if self._reading is not None and self._reading.ready():
+                clock.tick("image file seen")
                 return self._reading.result()
         except RpcError:  # `finish` tells of it
             pass

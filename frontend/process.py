@@ -16,8 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from frontend.bases import BaseQuestions
     from frontend.loading import Loaded
-    from llb.gateway import Result
+    from llb.gateway import Pending, Result
     from llb.imagefile import UserCodeError
 
 _WIRE = 900
@@ -48,6 +49,10 @@ def _take_stdio() -> tuple[int, int]:
     return moved
 
 
+_PASSES_ON_EXCERPTS = "exec.secretenv"
+"""A capability as old as the daemons (0.10) that do not drop the source lines of a frontend's error."""
+
+
 class Frontend:
     """One build over a connection to BuildKit."""
 
@@ -56,6 +61,7 @@ class Frontend:
         self._environment = environment
         self._bridge = Bridge(transport)
         self._files: dict[str, bytes] = {}
+        self._excerpts = True
 
     def run(self) -> int:
         """Builds, and tells BuildKit the result or the error."""
@@ -81,21 +87,20 @@ class Frontend:
         inputs = bridge.inputs()
         loading = Loading(bridge, self._environment)
         clock.tick("first requests sent")
-        # The file is on its way now, so the imports that follow cost nothing; they are in two parts, as there
-        # is something to do in between.
+        # The file is on its way now, and the imports that follow take as long. They come in parts: there is
+        # something to do as soon as it is here, which is to ask for the base that it names.
         from frontend.bases import BaseQuestions
 
         questions = BaseQuestions(bridge, self._environment)
-        likely = loading.advance()
-        clock.tick("first imports done")
+        loading.advance()
         from frontend.dockerfile import build as build_dockerfile
         from frontend.dockerfile import is_dockerfile
-        from llb import imagefile  # noqa: F401
+        from frontend.modules import GatewayModules
 
-        likely = likely or loading.advance()
-        if likely and inputs.ready() and "dockerfile" not in inputs.result():
-            questions.guess(likely)
-        clock.tick("second imports done")
+        self._guess(questions, loading, inputs)
+        import llb.image  # noqa: F401  # pyright: ignore[reportUnusedImport]
+
+        self._guess(questions, loading, inputs)
         from frontend.build import ImageBuild
 
         clock.tick("imports done")
@@ -107,19 +112,29 @@ class Frontend:
         gc.freeze()
         gc.enable()
         os.register_at_fork(after_in_child=self._transport.abandon)
-        build = ImageBuild(bridge, self._environment, loaded, given, ping.result(), questions)
+        questions.guess(loaded.data)
+        modules = GatewayModules(bridge, self._environment, loaded)
+        pong = ping.result()
+        self._excerpts = _PASSES_ON_EXCERPTS in pong.llb_caps
+        build = ImageBuild(bridge, self._environment, loaded, given, pong, questions, modules)
         try:
             return build.run(lambda error: self._stuck(error, loaded))
         finally:
             self._files = build.files
             build.show_notices()
 
+    @staticmethod
+    def _guess(questions: BaseQuestions, loading: Loading, inputs: Pending[dict[str, bytes]]) -> None:
+        likely = loading.advance()
+        if likely and inputs.ready() and "dockerfile" not in inputs.result():
+            questions.guess(likely)
+
     def _fail(self, error: LLBError) -> None:
         if isinstance(error, ConnectionLostError):
             raise error
         from frontend.report import status_of
 
-        self._bridge.return_error(status_of(error, self._files)).result()
+        self._bridge.return_error(status_of(error, self._files, excerpts=self._excerpts)).result()
 
     def _stuck(self, error: UserCodeError, loaded: Loaded) -> None:
         """In a child: tells of the parent, which is stuck and ends soon."""

@@ -19,12 +19,39 @@ _LINES = 30
 _WIDTH = 400
 
 
-def status_of(error: LLBError, files: Mapping[str, bytes]) -> bytes:
+_ENGINES = {
+    "10": "23.0",
+    "11": "24.0",
+    "12": "25.0",
+    "13": "26.0",
+    "14": "27.0",
+    "20": "28.0",
+    "21": "28.1",
+    "22": "28.2",
+    "25": "28.5",
+}
+"""The Docker Engine that brought a minor version of BuildKit."""
+
+
+def needs(capability: str) -> str:
+    """What to have for a capability, as the end of a sentence; empty if any version has it."""
+    from llb.graph import SINCE
+
+    version = SINCE.get(capability, "")
+    if not version:
+        return ""
+    minor = int(version.partition(".")[2])
+    engines = [engine for brought, engine in _ENGINES.items() if int(brought) >= minor]
+    return f": it needs BuildKit {version}" + (f" (Docker Engine {engines[0]})" if engines else "")
+
+
+def status_of(error: LLBError, files: Mapping[str, bytes], *, excerpts: bool = True) -> bytes:
     """An error as BuildKit's clients show it: the excerpts of the user's files, then the message.
 
     Args:
         error: what went wrong.
         files: the user's files by the name that locations use.
+        excerpts: whether the daemon passes them on; where it does not, the message says the line.
     """
     if isinstance(error, RpcError) and error.status:
         return error.status  # the daemon's own, with all its details
@@ -32,12 +59,14 @@ def status_of(error: LLBError, files: Mapping[str, bytes]) -> bytes:
     message = f"{step}{error.message}" + (f"\n{error.hint}" if error.hint else "")
     locations: list[Location] = [error.location] if error.location is not None else []
     if isinstance(error, UserCodeError):
-        # The innermost line last, next to the message; of several in one file only the innermost.
+        # Of several lines in one file only the innermost.
         others = {frame.filename: frame for frame in error.frames}
         locations = [frame for frame in others.values() if frame not in locations] + locations
+    if locations and not excerpts:
+        message = f"{locations[-1]}: {message}"
     details = [
         source_detail(place.filename, files[place.filename], [(place.line, place.line)])
-        for place in locations
+        for place in reversed(locations)  # clients print the last one first
         if place.filename in files
     ]
     # Any other code would be printed before the message.

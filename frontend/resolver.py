@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from frontend.loading import is_missing, local_definition
+from frontend.report import needs
 from llb import _json, graph
 from llb.errors import BaseError, InvalidError, LocalFileError, UnsupportedError
 from llb.gateway import RpcError, decode_stats
@@ -149,7 +150,7 @@ class GatewayResolver(Resolver):
     def walk(self, context: str, path: str) -> Iterable[LocalEntry]:
         if not self._can_list:
             raise UnsupportedError(
-                f"this BuildKit cannot list local files: it needs {graph.SINCE[_LISTING]}",
+                f"this BuildKit cannot list local files{needs(_LISTING)}",
                 hint='Give patterns instead of a function: ignore=["**/*.pyc", "data/**"].',
             )
         follow = [escape(path)] if path != "." else []
@@ -258,7 +259,8 @@ def _kind(entry: Stat) -> Literal["dir", "file", "link", "other"]:
 
 
 def _no_base(reference: str, platform: Platform, error: RpcError) -> BaseError:
-    message = error.message
+    message = error.message.removeprefix(f"failed to resolve source metadata for {reference}: ")
+    message = message.removeprefix(f"{reference}: ")
     shown = reference.removeprefix("docker.io/library/").removeprefix("docker.io/")
     if "no match for platform" in message:
         return BaseError(
@@ -266,13 +268,13 @@ def _no_base(reference: str, platform: Platform, error: RpcError) -> BaseError:
             hint="Build for another --platform, or start from another base.",
         )
     if error.code == NOT_FOUND or message.endswith("not found"):
-        return BaseError(
-            f"{shown} was not found: {message}",
-            hint="Are name and tag right?",
-        )
+        why = "" if message == "not found" else f": {message}"
+        return BaseError(f"{shown} was not found{why}", hint="Are name and tag right?")
     if error.code == PERMISSION_DENIED or "authoriz" in message or "denied" in message:
+        domain = reference.partition("/")[0]
+        login = "docker login" if domain == "docker.io" else f"docker login {domain}"
         return BaseError(
             f"{shown} cannot be had: {message}",
-            hint="Is the name right? If it is private, log in where the build is started: docker login.",
+            hint=f"Is the name right? If it is private, log in where the build is started: {login}.",
         )
     return BaseError(f"{shown} cannot be had: {message}")

@@ -259,6 +259,13 @@ def test_a_remote_context() -> None:
     assert "cannot be used with an image file" in daemon.error
 
 
+def test_a_context_that_is_an_input() -> None:
+    inputs = {"context": graph.marshal(graph.image("docker.io/library/x:1")).to_bytes()}
+    assert run("image = base", inputs=inputs).result.ref.id
+    daemon = run("image = base.add_local_file('a', '/a')", inputs=inputs)
+    assert "the result of another build" in daemon.error
+
+
 def test_the_target() -> None:
     daemon = run("image = base\nother = base.cmd(['other'])", {"target": "other"})
     assert daemon.metadata("containerimage.config")["config"]["Cmd"] == ["other"]
@@ -344,8 +351,8 @@ def test_unused_build_arguments_are_told() -> None:
 def test_an_error_shows_the_files_and_lines() -> None:
     daemon = run("import mylib\n\nmylib.f()", files={"mylib.py": b"def f():\n    return 1 / 0\n"})
     assert daemon.error == "ZeroDivisionError: division by zero\n  at image.py:5\n  at mylib.py:2"
-    assert [(name, line) for name, line, _ in daemon.sources] == [("image.py", 5), ("mylib.py", 2)]
-    assert daemon.sources[1][2] == b"def f():\n    return 1 / 0\n"
+    assert [(name, line) for name, line, _ in daemon.sources] == [("mylib.py", 2), ("image.py", 5)]
+    assert daemon.sources[0][2] == b"def f():\n    return 1 / 0\n"
 
 
 def test_a_wrong_call_shows_the_step_and_the_way_out() -> None:
@@ -356,7 +363,7 @@ def test_a_wrong_call_shows_the_step_and_the_way_out() -> None:
 
 def test_a_base_that_is_not_there() -> None:
     daemon = run("image = Image.from_registry('nosuch/thing:1')")
-    assert daemon.error.startswith("from_registry: nosuch/thing:1 was not found")
+    assert daemon.error == "from_registry: nosuch/thing:1 was not found\nAre name and tag right?"
     assert [(name, line) for name, line, _ in daemon.sources] == [("image.py", 3)]
 
 
@@ -364,7 +371,9 @@ def test_a_registry_that_says_no() -> None:
     refused = RpcError(PERMISSION_DENIED, "pull access denied, insufficient_scope")
     daemon = run("image = base", images={DEBIAN: refused})
     assert "debian:12 cannot be had: pull access denied" in daemon.error
-    assert "docker login" in daemon.error
+    assert daemon.error.endswith("docker login.")
+    private = run("image = Image.from_registry('r.test:5000/x')", images={"r.test:5000/x:latest": refused})
+    assert private.error.endswith("docker login r.test:5000.")
     other = run("image = base", images={DEBIAN: RpcError(UNKNOWN, "connection refused")})
     assert "connection refused" in other.error
 
@@ -395,6 +404,20 @@ def test_a_daemon_that_is_too_old() -> None:
     daemon = run("image = base.run_commands('true')", caps=CAPS - {"exec.meta.base"})
     assert daemon.error.startswith("this BuildKit cannot do exec.meta.base")
     assert [(name, line) for name, line, _ in daemon.sources] == [("image.py", 3)]
+
+
+def test_a_daemon_that_drops_excerpts_gets_the_line_in_the_message() -> None:
+    daemon = run("raise ValueError('boom')", caps=CAPS - {"exec.secretenv"})
+    assert daemon.error == "image.py:3: ValueError: boom"
+
+
+def test_what_a_capability_needs() -> None:
+    from frontend.report import needs
+
+    assert needs("mergeop") == ": it needs BuildKit 0.10 (Docker Engine 23.0)"
+    assert needs("source.local.metadatatransfer") == ": it needs BuildKit 0.21 (Docker Engine 28.1)"
+    assert needs("passthroughop") == ": it needs BuildKit 0.31"
+    assert needs("exec.meta.base") == ""
 
 
 def test_an_error_of_ours_is_one_line(
@@ -515,6 +538,38 @@ def test_a_named_context_that_is_an_oci_layout() -> None:
     source = ops_of(daemon.solved[0])[0].source
     assert source.identifier == f"oci-layout://{reference}"
     assert dict(source.attrs) == {"oci.session": "session1", "oci.store": "store1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "base"),
+    [
+        ("image = Image.from_registry('a:1')", "a:1"),
+        ('a = Image.from_registry("a:1")\nb = Image.from_registry("a:1", force_build=True)', "a:1"),
+        ("a = Image.from_registry('a:1')\nb = Image.from_registry('b:1')", ""),
+        ("a = Image.from_registry('a:1')\nb = Image.debian_slim('3.12')", ""),
+        ("# a = Image.from_registry('b')\na = Image.from_registry('a')", "a"),
+        ("a = Image.from_registry(name)", ""),
+        ("a = Image.from_registry(f'a:{x}')", ""),
+        ("a = Image.from_registry(\n  'a:1')", ""),
+        ("a = Image.from_registry('a\\x41')", ""),
+        ("from_registry = 1", ""),
+        ("", ""),
+    ],
+)
+def test_the_base_that_is_clear_from_the_text(text: str, base: str) -> None:
+    from frontend.bases import only_base
+
+    assert only_base(text.encode()) == base
+
+
+def test_a_wrong_guess_does_no_harm() -> None:
+    daemon = run(b"from llb import Image\n'Image.from_registry(\"nosuch\")'\nimage = Image.from_scratch()")
+    assert [request.Ref for request in daemon.asked("ResolveImageConfig")] == [
+        "docker.io/library/nosuch:latest"
+    ]
+    assert daemon.result.ref.id
+    other = run(b"from llb import Image\n'Image.from_registry(\"!?\")'\nimage = Image.from_scratch()")
+    assert other.asked("ResolveImageConfig") == []
 
 
 # -- Dockerfiles
