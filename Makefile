@@ -1,5 +1,5 @@
 # The four commands of everyday work: setup, check, test, bench. `make help` lists the rest.
-SHELL := /bin/bash
+SHELL := /bin/bash -o pipefail
 PY := .venv/bin/python
 ENGINE := $(PY) -m tests.rig up
 WITH_ENGINE := . .engine/env &&
@@ -16,7 +16,7 @@ check: setup     ## lint, types, import rules, unit tests: seconds, no engine
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/pyright --warnings
-	@.venv/bin/lint-imports
+	@.venv/bin/lint-imports --no-logo | tail -n 1
 	@$(PY) proto/generate.py --check
 	@$(PY) -m pytest -q tests/unit tests/golden
 
