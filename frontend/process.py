@@ -25,10 +25,15 @@ _WIRE = 900
 """Where the connection's descriptors are kept: above what a program that closes all of its own gets to."""
 
 
+_NOBODY = 65532
+"""The user and group of the image's config (docker/frontend_image.py)."""
+
+
 def main() -> NoReturn:
     """Runs one build, and ends the process: with status 0 if BuildKit was told how it went."""
     clock.tick("started")
     transport = StdioTransport(*_take_stdio())
+    _drop_root()
     status = Frontend(transport, Environment.take()).run()
     clock.tick("returned")
     clock.report()
@@ -51,6 +56,14 @@ def _take_stdio() -> tuple[int, int]:
 
 _PASSES_ON_EXCERPTS = "exec.secretenv"
 """A capability as old as the daemons (0.10) that do not drop the source lines of a frontend's error."""
+
+
+def _drop_root() -> None:
+    """The user's code is to be nobody: BuildKit starts a frontend as root, whatever user its image names."""
+    if os.getuid() == 0:
+        os.setgroups([])
+        os.setgid(_NOBODY)
+        os.setuid(_NOBODY)
 
 
 class Frontend:

@@ -101,6 +101,13 @@ def test_user_code_cannot_disturb_the_protocol(
     frontend.gateway(context).ok()
 
 
+def test_user_code_is_nobody_and_has_no_network(frontend: Tools, project: Callable[..., Path]) -> None:
+    body = "import os\nprint('ids', os.getuid(), os.getgid(), os.getgroups())\nprint('nets', os.listdir('/sys/class/net'))\n"
+    seen = frontend.gateway(project(START + body + "image = busybox\n")).ok().stderr
+    assert "ids 65532 65532 []" in seen
+    assert "nets ['lo']" in seen
+
+
 def test_what_user_code_prints_is_shown(frontend: Tools, project: Callable[..., Path]) -> None:
     context = project(START + "print('the answer is 42')\nimage = busybox\n")
     assert "the answer is 42" in frontend.gateway(context).ok().stderr
