@@ -129,7 +129,7 @@ class _Output:
     """Stands for `sys.stdout` and `sys.stderr`."""
 
     encoding = "utf-8"
-    errors = "replace"
+    errors = "backslashreplace"
     newlines = None
     closed = False
     name = "<output>"
@@ -147,7 +147,8 @@ class _Output:
         self._room -= len(shown)
         self._dropped += len(text) - len(shown)
         if shown:
-            self._take(shown)
+            # Half of a surrogate pair, as a file name that is not UTF-8 has, is no text to anybody else.
+            self._take(shown.encode("utf-8", "backslashreplace").decode())
         return len(text)
 
     def finish(self) -> None:

@@ -6,6 +6,7 @@ import io
 import os
 import tarfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.integration.tools import Tools
@@ -128,6 +129,27 @@ def test_only_what_is_selected_is_sent(frontend: Tools, project: Callable[..., P
     ]
     assert sent
     assert max(sent) < 100_000
+
+
+def test_builds_at_once_never_mix_their_contexts(frontend: Tools, tmp_path: Path) -> None:
+    """Same names, same image file, other contents: what local sources carry their session for."""
+
+    def build(number: int) -> bytes:
+        context = tmp_path / str(number)
+        (context / "src").mkdir(parents=True)
+        (context / "src/data").write_text(f"of {number}")
+        (context / "image.py").write_text(
+            SCRATCH + "image = Image.from_scratch().add_local_dir('src', '/app', copy=True)\n"
+        )
+        ran = frontend.gateway(context, "--output=type=tar,dest=-").ok()
+        with tarfile.open(fileobj=io.BytesIO(ran.stdout)) as archive:
+            data = archive.extractfile("app/data")
+            assert data is not None
+            return data.read()
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(build, range(8)))
+    assert found == [f"of {number}".encode() for number in range(8)]
 
 
 def test_a_file_and_the_directory_that_holds_it(frontend: Tools, project: Callable[..., Path]) -> None:

@@ -433,6 +433,12 @@ def test_prints_go_where_they_should(capfd: pytest.CaptureFixture[str]) -> None:
     assert err == "fivesix\n"
 
 
+def test_a_print_that_is_not_text_is_shown_escaped() -> None:
+    heard: list[str] = []
+    execute(b"print('a\\ud800b')", "image.py", output=heard.append)
+    assert "".join(heard) == "a\\ud800b\n"
+
+
 def test_by_default_prints_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     run('print("hello")')
     assert capsys.readouterr() == ("", "hello\n")
