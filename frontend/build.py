@@ -59,6 +59,7 @@ class ImageBuild:
         self._pong = pong
         self._questions = questions
         self._modules = modules
+        self._printed: list[str] = []
         self._notices: list[str] = []
 
     @property
@@ -79,7 +80,7 @@ class ImageBuild:
         clock.tick("image file executed")
         name, image = imagefile.pick(file, options.target)
         self._note_unused(options, file)
-        return self._solve(options, name, image)
+        return self._solve(options, name, image, on_stuck)
 
     def _answer(self, request: str, options: Options, on_stuck: Callable[[UserCodeError], object]) -> Result:
         """The answer to a question that was asked instead of a build."""
@@ -99,25 +100,22 @@ class ImageBuild:
 
     def show_notices(self) -> None:
         """Shows what the image file printed, and what we have to say."""
-        notices, self._notices = self._notices, []
+        notices = report.lines_of(self._loaded.filename, "".join(self._printed)) + self._notices
+        self._printed.clear()
+        self._notices = []
         if notices:
-            report.show(self._bridge, notices)
+            report.show(self._bridge, notices, self._environment.session)
 
     def _execute(self, options: Options, on_stuck: Callable[[UserCodeError], object]) -> ImageFile:
-        printed: list[str] = []
-        try:
-            return imagefile.execute(
-                self._loaded.data,
-                self._loaded.filename,
-                build_args=options.build_args,
-                timeout=options.timeout,
-                modules=self._modules,
-                output=printed.append,
-                on_stuck=on_stuck,
-            )
-        finally:
-            if printed:
-                self._notices += report.lines_of(self._loaded.filename, "".join(printed))
+        return imagefile.execute(
+            self._loaded.data,
+            self._loaded.filename,
+            build_args=options.build_args,
+            timeout=options.timeout,
+            modules=self._modules,
+            output=self._printed.append,
+            on_stuck=on_stuck,
+        )
 
     def _note_unused(self, options: Options, file: ImageFile) -> None:
         unused = options.unused_build_args(frozenset([argument.name for argument in file.build_args]))
@@ -129,9 +127,17 @@ class ImageBuild:
 
     # -- compiling and solving
 
-    def _solve(self, options: Options, name: str, image: Image) -> Result:
+    def _solve(
+        self, options: Options, name: str, image: Image, on_stuck: Callable[[UserCodeError], object]
+    ) -> Result:
         resolver = GatewayResolver(
-            self._bridge, self._environment, options, self._pong, self._inputs, self._questions
+            self._bridge,
+            self._environment,
+            options,
+            self._pong,
+            self._inputs,
+            self._questions,
+            lambda function: imagefile.call(function, timeout=options.timeout, on_stuck=on_stuck),
         )
         jobs = [(platform, options.for_target(name, platform)) for platform in options.platforms]
         # All questions of all platforms are on their way before the first answer is needed.

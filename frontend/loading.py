@@ -85,6 +85,11 @@ class Loading:
             # Evaluated at once: the transfer begins now, and is not waited for before it is needed.
             self._pending = bridge.solve(self._definition, evaluate=True)
 
+    @property
+    def remote_dockerfile(self) -> bool:
+        """Whether the definition is in a remote context, and by its name no image file."""
+        return bool(self._remote) and not self.candidates[0].endswith(".py")
+
     def advance(self) -> bytes | None:
         """Does what is due, without waiting; the likely file's bytes if they are here."""
         try:
@@ -107,9 +112,12 @@ class Loading:
             RpcError: the client or the daemon cannot load it.
         """
         if self._remote:
+            # A client that reads its context from standard input serves it under a name of its own.
+            piped = "://buildkit-session" in self._remote
+            what = "an archive on standard input" if piped else self._remote
             raise UnsupportedError(
-                f"a build context from {self._remote} cannot be used with an image file",
-                hint="Fetch it, and build with the directory as context.",
+                f"{what} cannot be the build context of an image file",
+                hint=f"{'Unpack' if piped else 'Fetch'} it, and build with the directory as context.",
             )
         local = self._local
         pending = self._pending

@@ -109,6 +109,7 @@ class GatewayModules(Modules):
             include=include,
             session=self._environment.session_of(local),
             hint=f"{local}-modules",
+            differ="none",  # it goes by size and time, and this is code to be executed
             name=f"[internal] load modules {', '.join(sorted(names))}",
         )
         return self._bridge.solve(definition, evaluate=True).result().ref

@@ -10,7 +10,8 @@ from frontend import clock
 from frontend.environment import Environment
 from frontend.loading import Loading
 from llb.errors import LLBError
-from llb.gateway import Bridge, ConnectionLostError, StdioTransport
+from llb.gateway import Bridge, ConnectionLostError, StdioTransport, encode_status
+from llb.gateway.transport import UNKNOWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from llb.gateway import Pending, Result
     from llb.imagefile import UserCodeError
 
-_WIRE = 900
-"""Where the connection's descriptors are kept: above what a program that closes all of its own gets to."""
+_HIGHEST = 1 << 16
+"""Below this, at the top of what the limit of open files allows, the connection's descriptors are kept:
+above what a program that closes all of its own gets to."""
 
 
 _NOBODY = 65532
@@ -43,10 +45,8 @@ def main() -> NoReturn:
 
 def _take_stdio() -> tuple[int, int]:
     """The connection's descriptors, moved away; the user's code gets an empty input and the log as output."""
-    try:
-        moved = (os.dup2(0, _WIRE, inheritable=False), os.dup2(1, _WIRE + 1, inheritable=False))
-    except OSError:  # a lower limit of open files
-        moved = (os.dup(0), os.dup(1))
+    top = min(os.sysconf("SC_OPEN_MAX"), _HIGHEST)
+    moved = (os.dup2(0, top - 2, inheritable=False), os.dup2(1, top - 1, inheritable=False))
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(2, 1)
@@ -84,6 +84,8 @@ class Frontend:
                 self._bridge.return_result(result).result()
             except LLBError as error:
                 self._fail(error)
+            except KeyboardInterrupt:  # nobody is at a keyboard here
+                self._fail(LLBError("the image file raises KeyboardInterrupt"))
             except Exception as error:  # noqa: BLE001 - ours; the user must hear of it in one line
                 self._fail(_internal(error))
         except ConnectionLostError as error:
@@ -118,6 +120,8 @@ class Frontend:
 
         clock.tick("imports done")
         given = inputs.result()
+        if loading.remote_dockerfile:
+            return build_dockerfile(bridge, self._environment, given)
         loaded = loading.finish(given)
         clock.tick("image file here")
         if is_dockerfile(loaded.filename, loaded.data):
@@ -147,7 +151,11 @@ class Frontend:
             raise error
         from frontend.report import status_of
 
-        self._bridge.return_error(status_of(error, self._files, excerpts=self._excerpts)).result()
+        try:
+            status = status_of(error, self._files, excerpts=self._excerpts)
+        except Exception as ours:  # noqa: BLE001 - an error that cannot be told must be told all the same
+            status = encode_status(UNKNOWN, f"{type(error).__name__}, and telling of it failed: {ours!r}")
+        self._bridge.return_error(status).result()
 
     def _stuck(self, error: UserCodeError, loaded: Loaded) -> None:
         """In a child: tells of the parent, which is stuck and ends soon."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _LINES = 30
 """How many lines of what an image file prints are shown."""
 _WIDTH = 400
+_QUOTABLE = 4 << 20
+"""How large a file may be to go along whole with an error, as excerpts need: gRPC limits its messages."""
 
 
 _ENGINES = {
@@ -62,12 +64,13 @@ def status_of(error: LLBError, files: Mapping[str, bytes], *, excerpts: bool = T
         # Of several lines in one file only the innermost.
         others = {frame.filename: frame for frame in error.frames}
         locations = [frame for frame in others.values() if frame not in locations] + locations
-    if locations and not excerpts:
+    quotable = {name for name, data in files.items() if len(data) <= _QUOTABLE}
+    if locations and not (excerpts and locations[-1].filename in quotable):
         message = f"{locations[-1]}: {message}"
     details = [
         source_detail(place.filename, files[place.filename], [(place.line, place.line)])
         for place in reversed(locations)  # clients print the last one first
-        if place.filename in files
+        if place.filename in quotable
     ]
     # Any other code would be printed before the message.
     return encode_status(error.code if isinstance(error, RpcError) else UNKNOWN, message, details)
@@ -82,17 +85,20 @@ def lines_of(filename: str, output: str) -> list[str]:
     return [f"{filename}: {line}" for line in shown]
 
 
-def show(bridge: Bridge, notices: Sequence[str]) -> None:
+def show(bridge: Bridge, notices: Sequence[str], session: str) -> None:
     """Shows notices in the build's progress: each as the name of a vertex.
 
     Not as warnings: clients show those in any order, and buildctl only where their vertex happens to be heard
-    of again after them.
+    of again after them. Builds that run at once share vertices of one digest, names included, so what was
+    said and in which session is part of the first vertex, and so of all.
     """
     from llb import graph
+    from llb.graph.definition import sha256
 
+    said = sha256("\0".join([session, *notices]).encode("utf-8", "replace")).hexdigest()
     state = graph.scratch()
     for notice in notices:
-        state = state.file(graph.mkdir("/notices"), meta=graph.Meta(name=notice))
+        state = state.file(graph.mkdir(f"/{said}"), meta=graph.Meta(name=notice))
     try:
         bridge.solve(graph.marshal(state).to_bytes(), evaluate=True).result()
     except ConnectionLostError:

@@ -14,13 +14,15 @@ from llb.image.patterns import escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from typing import Literal
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any, Literal, TypeVar
 
     from frontend.bases import BaseQuestions
     from frontend.environment import Environment
     from frontend.options import Options
     from llb.gateway import Bridge, ImageMeta, Pending, Pong, Result, Stat
+
+    _T = TypeVar("_T")
 
 _LISTING = "source.local.metadatatransfer"
 _LIST = ".fsutil-metadata"
@@ -39,6 +41,7 @@ class GatewayResolver(Resolver):
         pong: Pong,
         inputs: dict[str, bytes],
         questions: BaseQuestions,
+        guard: Callable[[Callable[[], Any]], Any],
     ) -> None:
         self.capabilities = pong.llb_caps
         self._bridge = bridge
@@ -46,6 +49,7 @@ class GatewayResolver(Resolver):
         self._options = options
         self._inputs = inputs
         self._questions = questions
+        self._guard = guard
         self._listings: dict[tuple[str, str], _Listing] = {}
 
     # -- bases
@@ -118,6 +122,11 @@ class GatewayResolver(Resolver):
         )
         return ResolvedContext(graph.marshal(state, platform=platform), meta.config)
 
+    # -- the user's code
+
+    def call(self, function: Callable[[], _T]) -> _T:
+        return self._guard(function)
+
     # -- local files
 
     def look_up(self, paths: Iterable[tuple[str, str]]) -> None:
@@ -166,6 +175,7 @@ class GatewayResolver(Resolver):
             follow=[escape(path)],
             session=self._environment.session_of(context),
             hint=f"{context}-file:{path}",
+            differ="none",  # it goes by size and time, and what an ignore file says must not be old
             name=f"[internal] read {path}",
         )
         ref = self._bridge.solve(definition, evaluate=True).result().ref

@@ -18,10 +18,11 @@ _PREFIX = "github.com/moby/buildkit/"
 
 def encode_status(code: int, message: str, details: Iterable[bytes] = ()) -> bytes:
     """A `google.rpc.Status`; details are encoded `Any`s."""
+    text = message.encode(
+        "utf-8", "backslashreplace"
+    ).decode()  # half a surrogate pair is no text on the wire
     return (
-        wire.integer(1, code)
-        + wire.string(2, message)
-        + b"".join([wire.message(3, each) for each in details])
+        wire.integer(1, code) + wire.string(2, text) + b"".join([wire.message(3, each) for each in details])
     )
 
 

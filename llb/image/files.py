@@ -12,7 +12,7 @@ from llb.image.step import Lowered, Step
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from typing import Self
 
@@ -135,16 +135,16 @@ class AddLocalDir(Step):
             exclude = ignore.exclude_patterns(prefix, build.read_local)
             key = repr(ignore)
         else:
-            exclude = _excluded(prefix, build.resolver.walk(context, real), ignore)
+            entries = list(build.resolver.walk(context, real))
+            exclude = build.resolver.call(lambda: _excluded(prefix, entries, ignore))
             key = f"{self.method} {self.remote_path}"
         return build.selected(context, path, exclude, key)
 
 
-def _excluded(prefix: str, entries: Iterable[LocalEntry], ignore: Callable[[Path], bool]) -> tuple[str, ...]:
+def _excluded(prefix: str, found: list[LocalEntry], ignore: Callable[[Path], bool]) -> tuple[str, ...]:
     """Patterns for what a function ignores. It is asked about files, links and empty directories."""
     from pathlib import Path
 
-    found = list(entries)
     parents = {entry.path.rpartition("/")[0] for entry in found}
     kept: set[str] = {""}
     dropped: list[str] = []

@@ -6,7 +6,7 @@ An image file is Python of the user's, so anything may happen in it. Whatever go
 
 from __future__ import annotations
 
-from llb.imagefile.execution import build_arg, execute
+from llb.imagefile.execution import build_arg, call, execute
 from llb.imagefile.modules import DirectoryModules, Modules
 from llb.imagefile.targets import pick
 from llb.imagefile.values import BuildArg, ImageFile, ModuleFile, UserCodeError
@@ -19,6 +19,7 @@ __all__ = [
     "Modules",
     "UserCodeError",
     "build_arg",
+    "call",
     "execute",
     "pick",
 ]

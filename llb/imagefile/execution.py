@@ -16,7 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from types import ModuleType, TracebackType
-    from typing import NoReturn, TextIO
+    from typing import NoReturn, TextIO, TypeVar
+
+    _T = TypeVar("_T")
 
 MODULE_NAME = "__image__"
 """What an image file is called as a module: the same through every door, and never `__main__`."""
@@ -68,6 +70,21 @@ def execute(
     return run.execute(timeout, on_stuck)
 
 
+def call(
+    function: Callable[[], _T],
+    *,
+    timeout: float = 60,
+    on_stuck: Callable[[UserCodeError], object] | None = None,
+) -> _T:
+    """Calls a function of the image file that was executed last, under the same guards as the file itself."""
+    run = Run.current
+    return function() if run is None else run.guarded(function, timeout, on_stuck)
+
+
+_PER_PLATFORM = ("TARGET", "BUILD")
+_PLATFORM_PARTS = ("PLATFORM", "OS", "ARCH", "VARIANT")
+
+
 def build_arg(name: str, default: str | None = None, description: str = "") -> str | None:
     """The value that the build was given for an argument (`--build-arg NAME=VALUE`).
 
@@ -75,6 +92,11 @@ def build_arg(name: str, default: str | None = None, description: str = "") -> s
         name: the argument's name.
         default: the value if none was given.
         description: what it is for, shown by `docker build --call outline`.
+
+    Raises:
+        InvalidTypeError: an argument is not a string.
+        InvalidError: the name is none, or one of a Dockerfile's per-platform arguments (`TARGETARCH`…): the
+            file is executed once for all platforms.
     """
     for what, value in (("name", name), ("description", description)):
         if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -90,6 +112,13 @@ def build_arg(name: str, default: str | None = None, description: str = "") -> s
         )
     if not name or "=" in name:
         raise InvalidError(f"{name!r} cannot be the name of an argument", step="build_arg", location=caller())
+    if any(name == part + rest for part in _PER_PLATFORM for rest in _PLATFORM_PARTS):
+        raise InvalidError(
+            f"{name} has no one value: an image file is executed once for all platforms",
+            hint="Ask for it in a command, such as `uname -m`, which runs for each.",
+            step="build_arg",
+            location=caller(),
+        )
     run = Run.current
     if run is None:  # the file is not executed as an image file, but run or imported as plain Python
         return default
@@ -155,6 +184,7 @@ class _Output:
         """Says how much was not shown."""
         if self._dropped:
             self._take(f"\n… and {self._dropped} characters more\n")
+            self._dropped = 0
 
     def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
@@ -227,6 +257,14 @@ class Run:
         namespace = module.__dict__
         namespace |= {"__file__": self.filename, "__loader__": Loader(ModuleFile(self.filename, source))}
         self._take_over(module)
+        # Compiled in there too, so that its warnings are shown.
+        self.guarded(lambda: exec(compile_file(source, self.filename), namespace), timeout, on_stuck)  # noqa: S102
+        return ImageFile(self.filename, namespace, images_in(namespace), tuple(self.declared.values()))
+
+    def guarded(
+        self, function: Callable[[], _T], timeout: float, on_stuck: Callable[[UserCodeError], object] | None
+    ) -> _T:
+        """Runs code of the user's: bounded in time, its prints taken, its errors told at its lines."""
         stdout, stderr, argv = sys.stdout, sys.stderr, sys.argv
         sys.stdout = sys.stderr = self._as_text()
         sys.argv = [self.filename]
@@ -235,9 +273,8 @@ class Run:
         watch.start()
         try:
             try:
-                code = compile_file(source, self.filename)  # here, so that its warnings are shown
                 with _Forbidden():
-                    exec(code, namespace)  # noqa: S102
+                    return function()
             finally:
                 watch.stop()
         except BaseException as error:  # noqa: BLE001 - whatever the user's code does
@@ -248,7 +285,6 @@ class Run:
             self._output.finish()
             _restore_stdout(descriptor)
             sys.stdout, sys.stderr, sys.argv = stdout, stderr, argv
-        return ImageFile(self.filename, namespace, images_in(namespace), tuple(self.declared.values()))
 
     def _as_text(self) -> TextIO:
         return self._output  # pyright: ignore[reportReturnType]
@@ -291,9 +327,9 @@ class Run:
         if isinstance(error, KeyboardInterrupt):
             return error
         if isinstance(error, SystemExit):
-            given = "" if error.code is None else repr(error.code)
+            given = error.code if isinstance(error.code, str) else f"SystemExit({error.code or ''})"
             return UserCodeError(
-                f"the image file ends the process: SystemExit({given})",
+                f"the image file ends the process: {given}",
                 frames,
                 hint="Raise an exception where a build cannot go on; otherwise just go on.",
             )
@@ -344,5 +380,8 @@ def _divert_stdout() -> int:
 
 def _restore_stdout(saved: int) -> None:
     if saved >= 0:
-        os.dup2(saved, 1)
-        os.close(saved)
+        try:
+            os.dup2(saved, 1)
+            os.close(saved)
+        except OSError:  # the user's code closed it
+            pass

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+import os
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -210,3 +214,38 @@ def test_source_date_epoch_makes_the_same_image_twice(
         frontend.gateway(context, output, "--opt=build-arg:SOURCE_DATE_EPOCH=1700000000", "--no-cache").ok()
         found.add(json.dumps(frontend.manifest(reference), sort_keys=True))
     assert len(found) == 1
+
+
+def test_a_module_of_the_same_size_and_time_is_read_again(
+    frontend: Tools, tmp_path: Path, project: Callable[..., Path]
+) -> None:
+    """As archives and reproducible checkouts have them; the daemon's copy of another project must not be run."""
+    for who in ("one", "two"):
+        context = project(
+            "import who\nfrom llb import FilePatternMatcher, Image\n"
+            "image = (Image.from_registry('busybox:latest').env({'WHO': who.WHO})"
+            ".add_local_dir('d', '/d', ignore=FilePatternMatcher.from_file('ignored')))\n",
+            **{"who.py": f"WHO = '{who}'\n", "ignored": f"{who}\n", "d/one": "", "d/two": ""},
+        )
+        for name in ("who.py", "ignored", "image.py"):
+            os.utime(context / name, (1_700_000_000, 1_700_000_000))
+        reference = push(frontend, context, "stale")
+        assert f"WHO={who}" in frontend.image_config(reference)["config"]["Env"]
+        layer = frontend.layers(reference)[-1]
+        with tarfile.open(fileobj=io.BytesIO(gzip.decompress(layer))) as archive:
+            kept = {name for name in archive.getnames() if name.startswith("d/")}
+        assert kept == {"d/one", "d/two"} - {f"d/{who}"}
+
+
+def test_a_dockerfile_in_an_archive_is_built_by_buildkits_own_frontend(
+    docker: Tools, builder: str, nonce: str
+) -> None:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for name, text in (("Dockerfile", f"FROM busybox\nCOPY x /\nRUN echo {nonce}\n"), ("x", "x")):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text)
+            tar.addfile(entry, io.BytesIO(text.encode()))
+    syntax = f"--build-arg=BUILDKIT_SYNTAX={docker.frontend}"
+    command = ("docker", "buildx", "--builder", builder, "build", "--progress=plain", syntax, "-")
+    assert nonce in docker.run(*command, stdin=archive.getvalue()).ok().stderr

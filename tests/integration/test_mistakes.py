@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,44 @@ def test_user_code_cannot_disturb_the_protocol(
 ) -> None:
     context = project(START + HOSTILE[hostile] + "image = busybox.run_commands('true')\n")
     frontend.gateway(context).ok()
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("raise ValueError('half \\ud800 a pair')\n", "ValueError: half"),
+        ("raise KeyboardInterrupt\n", "KeyboardInterrupt"),
+        ("import os\nos.closerange(0, 10_000)\nraise ValueError('after')\n", "ValueError: after"),
+        (f"x = '{'y' * 6_000_000}'\n1 / 0\n", "image.py:4: ZeroDivisionError"),
+    ],
+    ids=["not text", "interrupt", "closed descriptors", "a file too large to quote"],
+)
+def test_errors_that_are_hard_to_tell(
+    frontend: Tools, project: Callable[..., Path], body: str, text: str
+) -> None:
+    assert text in frontend.gateway(project(START + body)).failed().stderr
+
+
+def test_an_ignore_function_that_never_ends_is_stopped(frontend: Tools, project: Callable[..., Path]) -> None:
+    body = (
+        "def ignore(path):\n    while True: pass\nimage = busybox.add_local_dir('d', '/d', ignore=ignore)\n"
+    )
+    context = project(START + body, **{"d/file": "x"})
+    ran = frontend.gateway(context, "--opt=build-arg:LLB_IMAGE_FILE_TIMEOUT=2").failed()
+    assert "did not end within 2 s" in ran.stderr
+
+
+def test_what_builds_at_once_print_is_shown_to_their_own_users(frontend: Tools, tmp_path: Path) -> None:
+    def build(number: int) -> str:
+        context = tmp_path / str(number)
+        context.mkdir()
+        (context / "image.py").write_text(START + f"print('the words of {number};')\nimage = busybox\n")
+        return frontend.gateway(context).ok().stderr
+
+    with ThreadPoolExecutor(6) as pool:
+        seen = list(pool.map(build, range(6)))
+    for number, text in enumerate(seen):
+        assert set(re.findall(r"the words of (\d+);", text)) == {str(number)}
 
 
 def test_user_code_is_nobody_and_has_no_network(frontend: Tools, project: Callable[..., Path]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from llb.errors import ImageFileError, InvalidError, LLBError, TargetError
-from llb.imagefile import ImageFile, ModuleFile, Modules, UserCodeError, build_arg, execute, pick
+from llb.imagefile import ImageFile, ModuleFile, Modules, UserCodeError, build_arg, call, execute, pick
 from llb.imagefile.modules import imported_names
 from llb.location import Location
 
@@ -431,6 +431,28 @@ def test_prints_go_where_they_should(capfd: pytest.CaptureFixture[str]) -> None:
     out, err = capfd.readouterr()
     assert out == ""
     assert err == "fivesix\n"
+
+
+def test_a_function_of_the_file_is_called_under_the_same_guards() -> None:
+    heard: list[str] = []
+    execute(b"import os", "image.py", output=heard.append)
+
+    def forever() -> None:
+        while True:
+            pass
+
+    with pytest.raises(ImageFileError, match=r"did not end within 0\.2 s"):
+        call(forever, timeout=0.2)
+    with pytest.raises(ImageFileError, match=r"cannot call os\._exit"):
+        call(lambda: os._exit(3))
+    call(lambda: print("said"))
+    assert "".join(heard) == "said\n"
+
+
+@pytest.mark.parametrize("name", ["TARGETARCH", "TARGETPLATFORM", "BUILDPLATFORM", "TARGETVARIANT"])
+def test_an_argument_that_differs_by_platform_is_refused(name: str) -> None:
+    error = refusal(f"from llb import build_arg\nbuild_arg({name!r})")
+    assert "once for all platforms" in error.message
 
 
 def test_a_print_that_is_not_text_is_shown_escaped() -> None:

@@ -256,7 +256,7 @@ def test_the_file_from_an_input() -> None:
 
 def test_a_remote_context() -> None:
     daemon = run("image = base", {"context": "https://github.com/x/y.git"})
-    assert "cannot be used with an image file" in daemon.error
+    assert "cannot be the build context of an image file" in daemon.error
 
 
 def test_a_context_that_is_an_input() -> None:
