@@ -149,7 +149,8 @@ class Excerpt(Value):
     context: int = 3
 
     def __str__(self) -> str:
-        lines = self.text.splitlines()
+        # Lines as Python counts them; `splitlines` also splits at form feeds and the like.
+        lines = self.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         first = max(1, self.line - self.context)
         last = min(len(lines), self.line + self.context)
         rule = "-" * 20

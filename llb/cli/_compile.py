@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from llb.cli._output import take_stdout, telling, write
+from llb.errors import InvalidError
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from llb.image import ImageDefinition
 
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
-_DIRECTORY = click.Path(file_okay=False, path_type=Path)
+_DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
+_TIMEOUT = "LLB_IMAGE_FILE_TIMEOUT"
 
 
 @click.command("compile", short_help="Compile an image file to an LLB definition.")
@@ -76,19 +81,28 @@ def compile_command(
       llb compile image.py --bases bases.json --config-out config.json -o image.llb
       llb compile image.py --format text
     """
-    if format_ == "bytes" and output is None and sys.stdout.isatty():
+    if format_ == "bytes" and output is None and sys.stdout is not None and sys.stdout.isatty():  # pyright: ignore[reportUnnecessaryComparison]
         raise click.UsageError(
             "a definition is binary: pipe it to buildctl, name a file with -o, or use --format text"
         )
-    definition = _compile(file, target, platform, bases, context, _named_values(build_args))
-    if config_out is not None:
-        write_atomically(config_out, definition.image_config)
+    if (
+        output is not None
+        and config_out is not None
+        and os.path.realpath(output) == os.path.realpath(config_out)
+    ):
+        raise click.UsageError("-o and --config-out name the same file")
+    args = _named_values(build_args)
+    stdout = take_stdout() if output is None else None
+    definition = _compile(file, target, platform, bases, context, args)
     rendered = _render(definition, format_)
+    if config_out is not None:
+        write(config_out, definition.image_config)
     if output is not None:
-        write_atomically(output, rendered)
-    else:
-        sys.stdout.buffer.write(rendered)
-        sys.stdout.buffer.flush()
+        write(output, rendered)
+    elif stdout is not None:
+        with telling("standard output"):
+            stdout.write(rendered)
+            stdout.flush()
 
 
 def _compile(
@@ -102,13 +116,46 @@ def _compile(
     from llb import imagefile
     from llb.image import Bases, LocalDirectory, compile_to_llb
 
-    known = Bases.from_json(_read(bases, "the bases file")) if bases else Bases()
+    timeout = _timeout(args)
+
+    class Context(LocalDirectory):
+        """The context directory; functions of the image file are called under the same guards as the file."""
+
+        def call(self, function: Callable[[], Any]) -> Any:
+            return imagefile.call(function, timeout=timeout)
+
+    known = Bases()
+    if bases is not None:
+        try:
+            known = Bases.from_json(_read(bases, "the bases file"))
+        except InvalidError as error:
+            raise InvalidError(f"{bases}: {error.message}", hint=error.hint) from None
     source = _read(file, "the image file")
-    sys.path.insert(0, str(file.parent.resolve()))  # `import mylib` finds what lies beside the image file
-    loaded = imagefile.execute(source, str(file), build_args=args)
+    loaded = imagefile.execute(source, str(file), build_args=args, timeout=timeout, directory=str(Path.cwd()))
+    declared = {argument.name for argument in loaded.build_args}
+    for name in sorted(set(args) - declared - {_TIMEOUT}):
+        click.echo(
+            f"note: {file} does not use the build argument {name}: llb.build_arg(NAME) reads one", err=True
+        )
     _, image = imagefile.pick(loaded, target)
-    resolver = LocalDirectory(str(context), bases=known)
-    return compile_to_llb(image, platform=platform, resolver=resolver)
+    definition = compile_to_llb(image, platform=platform, resolver=Context(str(context), bases=known))
+    if not definition.ops:
+        raise InvalidError(
+            "the image is empty: there is nothing to build", hint="Add a file or start from a base."
+        )
+    return definition
+
+
+def _timeout(args: dict[str, str]) -> float:
+    """Seconds that the image file may take, as the frontend container has it too."""
+    given = args.get(_TIMEOUT, "")
+    try:
+        seconds = float(given) if given else 60.0
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise click.UsageError(f"{_TIMEOUT}={given}: a number of seconds is needed")
+    return seconds
 
 
 def _read(path: Path, what: str) -> bytes:
@@ -134,23 +181,10 @@ def _named_values(pairs: tuple[str, ...]) -> dict[str, str]:
     values: dict[str, str] = {}
     for pair in pairs:
         name, separator, value = pair.partition("=")
+        if not name:
+            raise click.UsageError(f"--build-arg {pair!r} has no name")
         if separator:
             values[name] = value
         elif name in os.environ:
             values[name] = os.environ[name]
     return values
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all: under a temporary name beside it, then renamed."""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise click.ClickException(f"cannot write {str(path)!r}: {error.strerror}") from None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
 from llb import __version__
 from llb.cli._compile import compile_command
+from llb.cli._output import NobodyReadsError
 from llb.errors import Excerpt, LLBError
 
 
@@ -37,23 +38,12 @@ def _shown(path: Path) -> str:
         return str(path)
 
 
-class _Group(click.Group):
-    """A group whose subcommands may raise `LLBError`: shown without a traceback, exit status 1."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except LLBError as error:
-            show_error(error)
-            ctx.exit(1)
-
-
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, "-V", "--version", prog_name="llb")
 def cli() -> None:
     """Container images defined in Python, compiled straight to BuildKit's LLB.
 
-    Exit status: 0 done, 1 the image file or a step is wrong, 2 the command line is wrong.
+    Exit status: 0 done, 1 the image file or a step is wrong, 2 the command line is wrong, 130 interrupted.
     """
 
 
@@ -61,9 +51,23 @@ cli.add_command(compile_command)
 
 
 def main() -> None:
-    """Runs the command with the process's arguments."""
+    """Runs the command with the process's arguments, and ends the process with its exit status."""
     try:
-        cli.main(prog_name="llb")
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(141)
+        status = cli.main(prog_name="llb", standalone_mode=False)
+    except LLBError as error:
+        show_error(error)
+        status = 1
+    except click.UsageError as error:
+        error.show()
+        status = error.exit_code
+    except click.ClickException as error:
+        show_error(LLBError(error.format_message()))
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        status = 130
+    except NobodyReadsError:
+        # Nobody is there to hear of it, nor of what the interpreter would flush at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        status = 141
+    sys.exit(status if isinstance(status, int) else 0)

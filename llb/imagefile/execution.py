@@ -37,6 +37,7 @@ def execute(
     modules: Modules | None = None,
     output: Callable[[str], object] | None = None,
     on_stuck: Callable[[UserCodeError], object] | None = None,
+    directory: str = "",
 ) -> ImageFile:
     """Executes an image file.
 
@@ -52,6 +53,7 @@ def execute(
         output: takes what it prints; default: standard error.
         on_stuck: told, in a process of its own, of code that even the timeout cannot interrupt; the process
             that executes the file ends soon after.
+        directory: what `filename` is relative to; `__file__` is below it.
 
     Raises:
         ImageFileError: it cannot be compiled, raises, exits, or takes too long.
@@ -63,6 +65,7 @@ def execute(
         dict(build_args or {}),
         modules if modules is not None else DirectoryModules(os.path.dirname(filename)),
         output if output is not None else sys.stderr.write,
+        directory,
     )
     names = imported_names(source)
     if names:
@@ -238,8 +241,10 @@ class Run:
         build_args: dict[str, str],
         modules: Modules,
         output: Callable[[str], object],
+        directory: str,
     ) -> None:
         self.filename = filename
+        self.directory = directory
         self.build_args = build_args
         self.modules = modules
         self.declared: dict[str, BuildArg] = {}
@@ -255,7 +260,9 @@ class Run:
         source = self.sources[self.filename]
         module = type(sys)(MODULE_NAME)
         namespace = module.__dict__
-        namespace |= {"__file__": self.filename, "__loader__": Loader(ModuleFile(self.filename, source))}
+        file = ModuleFile(self.filename, source)
+        loader = Loader(file, self.directory)
+        namespace |= {"__file__": loader.path, "__loader__": loader}
         self._take_over(module)
         # Compiled in there too, so that its warnings are shown.
         self.guarded(lambda: exec(compile_file(source, self.filename), namespace), timeout, on_stuck)  # noqa: S102

@@ -100,7 +100,7 @@ class Finder:
 
         self.loaded.append(fullname)
         self._run.sources[file.filename] = file.data
-        loader = Loader(file)  # deriving from importlib's would import it
+        loader = Loader(file, self._run.directory)  # deriving from importlib's would import it
         spec = ModuleSpec(fullname, loader, origin=file.filename, is_package=file.package)  # pyright: ignore[reportArgumentType]
         if spec.submodule_search_locations is not None:
             spec.submodule_search_locations.append(
@@ -119,14 +119,15 @@ class Finder:
 
 
 class Loader:
-    def __init__(self, file: ModuleFile) -> None:
+    def __init__(self, file: ModuleFile, directory: str) -> None:
         self._file = file
+        self.path = os.path.join(directory, file.filename)
 
     def create_module(self, spec: ModuleSpec) -> None:  # noqa: ARG002
         return None
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__file__ = self._file.filename
+        module.__file__ = self.path
         exec(compile_file(self._file.data, self._file.filename), module.__dict__)  # noqa: S102
 
     def get_source(self, name: str) -> str:  # noqa: ARG002
