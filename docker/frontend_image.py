@@ -46,7 +46,7 @@ def state(platform: graph.Platform, builder: graph.Platform) -> graph.State:
     )
     tools = graph.image(PYTHON, platform=builder, meta=graph.Meta(name=f"{PYTHON} ({builder})"))
     python = graph.image(PYTHON, platform=platform, meta=graph.Meta(name=f"{PYTHON} ({platform})"))
-    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", **_certificates()}
+    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
 
     def install(requirement: str) -> graph.State:
         return tools.run(
@@ -56,6 +56,7 @@ def state(platform: graph.Platform, builder: graph.Platform) -> graph.State:
                 graph.cache("/root/.cache/pip", id="llb-frontend-pip"),
             ],
             env=environment,
+            secret_env=[graph.secret_env(name) for name in _pip_settings()],
             meta=graph.Meta(name=f"pip install {requirement}"),
         ).mounted("/out")
 
@@ -106,9 +107,9 @@ def config(platform: graph.Platform) -> bytes:
     ).to_json()
 
 
-def _certificates() -> dict[str, str]:
-    """Where a machine behind a proxy keeps its certificates, for pip: same names inside the Python image."""
-    return {name: os.environ[name] for name in ("PIP_CERT", "PIP_INDEX_URL") if name in os.environ}
+def _pip_settings() -> list[str]:
+    """What pip must know of this network: as secrets, as an address may hold a token."""
+    return [name for name in ("PIP_CERT", "PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL") if name in os.environ]
 
 
 def build(reference: str, platform: graph.Platform, builder: graph.Platform, *, quiet: bool = False) -> None:
@@ -121,7 +122,10 @@ def build(reference: str, platform: graph.Platform, builder: graph.Platform, *, 
     if reference.startswith(("127.0.0.1:", "localhost:")):
         output.write(",registry.insecure=true")
     done = subprocess.run(
-        ["buildctl", "build", f"--local=llb={ROOT}", f"--output={output.getvalue()}"],
+        [
+            *("buildctl", "build", f"--local=llb={ROOT}", f"--output={output.getvalue()}"),
+            *[f"--secret=id={name},env={name}" for name in _pip_settings()],
+        ],
         input=graph.marshal(state(platform, builder)).to_bytes(),
         stderr=subprocess.PIPE if quiet else None,
         check=False,
@@ -160,7 +164,7 @@ def main() -> None:
         )
     except FileNotFoundError as error:
         raise SystemExit(
-            f"docker.frontend: {error.filename} is not on PATH; run `make engine`, then `. .engine/env`"
+            f"frontend_image: {error.filename} is not on PATH; run `make engine`, then `. .engine/env`"
         ) from None
     except subprocess.CalledProcessError as error:
         raise SystemExit(error.returncode) from None
@@ -173,7 +177,7 @@ def _builder() -> graph.Platform:
     )
     if done.returncode:
         raise SystemExit(
-            f"docker.frontend: buildctl finds no builder: {done.stderr.strip()}\n"
+            f"frontend_image: buildctl finds no builder: {done.stderr.strip()}\n"
             "Set BUILDKIT_HOST, or run `make engine`."
         )
     platform = json.loads(done.stdout)[0]["platforms"][0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from frontend import clock, report
 from frontend import options as build_options
+from frontend.loading import DEFINITION
 from frontend.resolver import GatewayResolver
 from llb import _json, graph, imagefile
 from llb.errors import LLBError, UnsupportedError
@@ -115,6 +116,7 @@ class ImageBuild:
             modules=self._modules,
             output=self._printed.append,
             on_stuck=on_stuck,
+            directory=DEFINITION,
         )
 
     def _note_unused(self, options: Options, file: ImageFile) -> None:
@@ -138,13 +140,14 @@ class ImageBuild:
             self._inputs,
             self._questions,
             lambda function: imagefile.call(function, timeout=options.timeout, on_stuck=on_stuck),
+            self._loaded.local,
         )
         jobs = [(platform, options.for_target(name, platform)) for platform in options.platforms]
         # All questions of all platforms are on their way before the first answer is needed.
         for platform, asked in jobs:
             resolver.prefetch(bases_of(image, platform=platform, options=asked))
-        paths = _local_paths(image, *jobs[0])
-        if paths and "context" in self._inputs:
+        paths = _local_paths(image, resolver, *jobs[0])
+        if "context" in self._inputs and any(context == "context" for context, _ in paths):
             raise UnsupportedError(
                 "a build context that is the result of another build cannot be used with an image file",
                 hint="Build with a directory as context.",
@@ -188,16 +191,19 @@ class ImageBuild:
 class _Paths(Resolver):
     """Notes which paths of local sources a chain will ask for."""
 
-    def __init__(self) -> None:
+    def __init__(self, resolver: Resolver) -> None:
         self.asked: list[tuple[str, str]] = []
+        self.place = resolver.place
 
     def stat(self, context: str, path: str) -> LocalEntry | None:
         self.asked.append((context, path))
         return None
 
 
-def _local_paths(image: Image, platform: Platform, options: BuildOptions) -> list[tuple[str, str]]:
-    paths = _Paths()
+def _local_paths(
+    image: Image, resolver: Resolver, platform: Platform, options: BuildOptions
+) -> list[tuple[str, str]]:
+    paths = _Paths(resolver)
     build = Build(platform, paths, options, lambda _: None)
     for step in steps_of(step_of(image)):
         try:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from llb.gateway import Bridge, Pending, Ref, Result
 
 _DEFAULT = "image.py"
+DEFINITION = "/llb/definition"
+"""What `__file__` is below: it leads to the directory of the definition, which need not be in the context."""
 _REMOTE = ("http://", "https://", "git://", "ssh://", "git@", "github.com/")
 
 

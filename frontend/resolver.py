@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frontend.loading import is_missing, local_definition
+from frontend.loading import DEFINITION, is_missing, local_definition
 from frontend.report import needs
 from llb import _json, graph
 from llb.errors import BaseError, InvalidError, LocalFileError, UnsupportedError
@@ -11,10 +11,11 @@ from llb.gateway.transport import NOT_FOUND, PERMISSION_DENIED
 from llb.graph import Definition, Platform
 from llb.image import LocalEntry, ResolvedBase, ResolvedContext, Resolver
 from llb.image.patterns import escape
+from llb.image.resolver import resolve_links
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any, Literal, TypeVar
 
     from frontend.bases import BaseQuestions
@@ -42,6 +43,7 @@ class GatewayResolver(Resolver):
         inputs: dict[str, bytes],
         questions: BaseQuestions,
         guard: Callable[[Callable[[], Any]], Any],
+        definition: str,
     ) -> None:
         self.capabilities = pong.llb_caps
         self._bridge = bridge
@@ -50,6 +52,7 @@ class GatewayResolver(Resolver):
         self._inputs = inputs
         self._questions = questions
         self._guard = guard
+        self._definition = definition
         self._listings: dict[tuple[str, str], _Listing] = {}
 
     # -- bases
@@ -129,6 +132,10 @@ class GatewayResolver(Resolver):
 
     # -- local files
 
+    def place(self, path: str) -> tuple[str, str] | None:
+        inside = path == DEFINITION or path.startswith(f"{DEFINITION}/")
+        return (self._definition, path[len(DEFINITION) + 1 :] or ".") if inside and self._definition else None
+
     def look_up(self, paths: Iterable[tuple[str, str]]) -> None:
         """Starts to look at paths of local sources, all at once: names and kinds only, no contents."""
         if not self._can_list:
@@ -150,7 +157,8 @@ class GatewayResolver(Resolver):
         listing = self._listings.get((context, path))
         if listing is None:
             return None
-        resolved = resolve_links(path, listing.entries())
+        entries = listing.entries()
+        resolved = resolve_links(path, lambda name: _link(entries.get(name)))
         if resolved == ".":
             return LocalEntry(".", "dir")
         entry = listing.entries().get(resolved)
@@ -238,26 +246,8 @@ def all_but(paths: Sequence[str]) -> list[str]:
     return excluded
 
 
-def resolve_links(path: str, entries: Mapping[str, Stat]) -> str:
-    """Where a path leads, links followed as in a root of their own."""
-    todo = path.split("/")
-    done: list[str] = []
-    for _ in range(len(todo) + 40 * 8):
-        if not todo:
-            break
-        part = todo.pop(0)
-        if part in ("", "."):
-            continue
-        if part == "..":
-            done = done[:-1]
-            continue
-        entry = entries.get("/".join([*done, part]))
-        if entry is not None and entry.is_symlink:
-            done = [] if entry.linkname.startswith("/") else done
-            todo = entry.linkname.split("/") + todo
-        else:
-            done.append(part)
-    return "/".join([*done, *todo]) or "."
+def _link(entry: Stat | None) -> str | None:
+    return entry.linkname if entry is not None and entry.is_symlink else None
 
 
 def _kind(entry: Stat) -> Literal["dir", "file", "link", "other"]:

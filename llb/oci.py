@@ -136,7 +136,7 @@ class ImageConfig(Value):
             ),
             "healthcheck": "" if healthcheck is None else _dump(healthcheck),
             "diff_ids": (_texts(rootfs.get("diff_ids"), "diff_ids") or ()) if rootfs else None,
-            "history": tuple([_history(entry) for entry in document.pop("history", None) or ()]),
+            "history": tuple([_history(entry) for entry in _list(document.pop("history", None), "history")]),
         }
         return ImageConfig(
             **known,
@@ -203,6 +203,14 @@ def _object(value: Any, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidError(f"an image config in which {what} is not an object")
     return dict(value)  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _list(value: object, key: str) -> list[object]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise InvalidError(f"{key} of an image config is not a list")
+    return value  # pyright: ignore[reportUnknownVariableType]
 
 
 def _text(value: Any, what: str) -> str:

@@ -37,9 +37,9 @@ class Reference(Value):
         domain, rest = _split_domain(text)
         remote = rest.partition(":")[0]
         if remote != remote.lower():
-            raise _invalid(
-                text, "a repository name must be lowercase", f"Write {text.replace(remote, remote.lower())}."
-            )
+            rest = text[len(text) - (len(rest) - len(remote)) :]
+            name = text.removesuffix(rest).lower() + rest
+            raise _invalid(text, "a repository name must be lowercase", f"Write {name}.")
         name, at, digest = rest.partition("@")
         path, colon, tag = name.partition(":")
         if not _is_path(path) or not _is_domain(domain):

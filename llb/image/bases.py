@@ -37,6 +37,8 @@ class FromRegistry(Step):
         return parse_reference(self.tag)
 
     def announce(self, build: Build) -> None:
+        if self.tag == "scratch":
+            raise InvalidError("scratch is no image of a registry", hint="Write Image.from_scratch().")
         build.want_base(str(self.reference()), build.platform)
 
     def lower(self, below: Lowered, build: Build) -> Lowered:  # noqa: ARG002 (there is nothing below)

@@ -166,9 +166,9 @@ class Build:
         cleaned = clean(path)
         if not cleaned.startswith(("/", "~")) and cleaned != ".." and not cleaned.startswith("../"):
             return self.options.context_name, cleaned
-        inside = self.resolver.relative(path)
-        if inside is not None:
-            return self.options.context_name, clean(inside)
+        placed = self.resolver.place(cleaned if cleaned.startswith("/") else path)
+        if placed is not None:
+            return placed[0], clean(placed[1])
         parts = [part for part in cleaned.split("/") if part not in ("", "..", "~")]
         flag = ""
         for depth in range(len(parts) if directory else len(parts) - 1, 0, -1):

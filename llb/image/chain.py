@@ -25,7 +25,7 @@ _REMOVED = {
     "copy_mount": "add_local_dir(local_path, remote_path, copy=True)",
     "extend": "the methods of the image, one after the other",
     "from_dockerhub": "Image.from_registry(tag)",
-    "run_inside": "imports()",
+    "run_inside": 'run_commands("…")',
 }
 """Names that the interface had long ago, and what does the same today."""
 
@@ -34,7 +34,7 @@ class _Meta(type):
     if not TYPE_CHECKING:  # a type checker must know what is missing
 
         def __getattr__(cls, name: str) -> object:
-            raise _unknown(cls.__name__, name)
+            raise _unknown(cls.__name__, name, cls)
 
 
 class Chain(metaclass=_Meta):
@@ -65,13 +65,16 @@ class Chain(metaclass=_Meta):
     def _start(cls, kind: type[Step], *fields: object) -> Self:
         return cls._of(kind(None, caller(), *fields))
 
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"an image is immutable: {name!r} cannot be set")
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"an image is immutable: {name!r} cannot be deleted")
 
-    if not TYPE_CHECKING:
+    if not TYPE_CHECKING:  # a type checker is to refuse them by itself
+
+        def __setattr__(self, name: str, value: object) -> None:
+            raise AttributeError(f"an image is immutable: {name!r} cannot be set")
 
         def __getattr__(self, name: str) -> object:
-            raise _unknown(type(self).__name__, name)
+            raise _unknown(type(self).__name__, name, self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self._step.method} at {self._step.location}>"
@@ -150,9 +153,9 @@ def _like(function: Callable[P, T], method: Callable[P, T]) -> Callable[P, T]:
     return function
 
 
-def _unknown(owner: str, name: str) -> AttributeError:
+def _unknown(owner: str, name: str, asked: object) -> AttributeError:
     if name in _REMOVED:
         return RemovedNameError(
             f"{owner}.{name} does not exist any more", hint=f"Write {_REMOVED[name]}.", location=caller()
         )
-    return AttributeError(f"{owner} has no attribute {name!r}", name=name)
+    return AttributeError(f"{owner} has no attribute {name!r}", name=name, obj=asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from stat import S_ISREG
 
 from llb import graph
 from llb.errors import InvalidError, LLBError
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from llb.image.image import Image
 
+_QUOTABLE = 4 << 20
+"""How large a source file may be to go along with a definition: gRPC limits its messages."""
 _NO_OPTIONS = BuildOptions()
 _NOTHING = Lowered(graph.scratch(), ImageConfig())
 
@@ -47,7 +50,8 @@ def compile_to_llb(
 ) -> ImageDefinition:
     """Compile an image to the definition that BuildKit builds. No engine and no network are needed.
 
-    The same image, platform, options and answers of the resolver give the same bytes on every machine.
+    The same image, platform, options and answers of the resolver give the same vertices on every machine. The
+    bytes also hold the user's source files, for the engine's errors to quote; they are in no digest.
 
     Args:
         image: what to compile.
@@ -165,6 +169,9 @@ def _of_platform(config: ImageConfig, platform: Platform) -> ImageConfig:
 def read_source_file(name: str) -> SourceFile | None:
     """A source file of this machine, named as seen from the working directory; None if it cannot be read."""
     try:
+        about = os.stat(name)
+        if not S_ISREG(about.st_mode) or about.st_size > _QUOTABLE:
+            return None
         with open(name, "rb") as file:
             data = file.read()
     except (OSError, ValueError):

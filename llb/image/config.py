@@ -40,16 +40,14 @@ class Env(Step):
 def expand(value: str, variables: Mapping[str, str]) -> str:
     """A value with `$NAME` and `${NAME}` replaced where NAME is a variable; any other `$` stays.
 
-    A backslash before such a `$` keeps it, and goes.
+    So does one behind a backslash, and with it: `\\u@\\h\\$` is a prompt, whatever variables there are.
     """
     before, *parts = value.split("$")
     done = before
     for part in parts:
         name, rest = _name(part)
-        if name not in variables:
+        if before.endswith("\\") or name not in variables:
             done += "$" + part
-        elif before.endswith("\\"):
-            done = done[:-1] + "$" + part
         else:
             done += variables[name] + rest
         before = part
@@ -182,8 +180,8 @@ class Config(Chain):
 
         Args:
             vars: names and values, in order. `$NAME` and `${NAME}` are replaced where the image has such a
-                variable at that point, so that PATH can be extended; any other `$` stays. `\\$NAME` is never
-                replaced.
+                variable at that point, so that PATH can be extended; any other `$` stays as it is,
+                and so does `\\$`, with its backslash.
 
         Raises:
             InvalidTypeError: a name or value is not a string.

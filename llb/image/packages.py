@@ -77,9 +77,12 @@ class PipInstall(Step):
 
     def lower(self, below: Lowered, build: Build) -> Lowered:
         require_linux(build, "pip_install")
-        words = ["python -m pip install", *[quote(one) for one in self.packages]]
+        # pip's cache is in its user's home; where that is root's, it is a mount. Elsewhere there is none.
+        is_root = below.config.user.partition(":")[0] in ("", "0", "root")
+        start = "python -m pip install" if is_root else "python -m pip install --no-cache-dir"
+        words = [start, *[quote(one) for one in self.packages]]
         command = " ".join([*words, self.options] if self.options else words)
-        mounts = (cache_mount(build, _PIP_CACHE),)
+        mounts = (cache_mount(build, _PIP_CACHE),) if is_root else ()
         text = f"pip_install {' '.join(self.packages)}"
         return run(self, below.forced(self.force_build), build, command, text, mounts=mounts, env=self.env)
 
@@ -99,7 +102,7 @@ def pip_options(
             flags.append(f"--{name.replace('_', '-')} {quote(found)}")
     if arguments.flag("pre", pre):
         flags.append("--pre")
-    if extra_options:
+    if not isinstance(extra_options, str) or extra_options:  # pyright: ignore[reportUnnecessaryIsInstance]
         flags.append(arguments.text("extra_options", extra_options, 'extra_options="--no-deps"'))
     return " ".join(flags)
 
@@ -171,7 +174,8 @@ class Packages(Chain):
         """Install Python packages with pip, into the `python` on PATH.
 
         All packages of one call are installed together; their order does not matter. Downloads stay on the
-        builder for the next time, not in the image. Without packages, the image is returned as it is.
+        builder for the next time, not in the image; after `user`, they are not kept at all. Without packages,
+        the image is returned as it is.
 
         Args:
             *packages: requirements such as `numpy`, `httpx~=0.27` or `git+https://github.com/owner/repo`, or

@@ -14,6 +14,7 @@ from llb._value import Value
 from llb.errors import InvalidError, LocalFileError, UnsupportedError
 from llb.graph import Platform
 from llb.graph.reference import normalize_reference
+from llb.oci import ImageConfig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ class Resolver:
         """The base that a named context of another kind than an image gives; None if there is none here."""
         return None
 
-    def relative(self, path: str) -> str | None:  # noqa: ARG002
-        """A path that is absolute or has `~` or `..`, as path in the main context; None if it is outside."""
+    def place(self, path: str) -> tuple[str, str] | None:  # noqa: ARG002
+        """The local context that holds an absolute path, or one with `~` or `..`, and where; None: none."""
         return None
 
     def stat(self, context: str, path: str) -> LocalEntry | None:  # noqa: ARG002
@@ -130,26 +131,21 @@ class Bases(Resolver):
             InvalidError: it is not such a file.
         """
         try:
-            document: Any = json.loads(data)
-            return Bases(
-                [
-                    ResolvedBase(
-                        reference,
-                        known.get("digest", ""),
-                        _dump(known["config"]).encode(),
-                        Platform.parse(platform),
-                    )
-                    for reference, platforms in document.items()
-                    for platform, known in platforms.items()
-                ]
-            )
-        except InvalidError:
-            raise
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise InvalidError(
-                f"this is no file of known bases: {type(error).__name__}: {error}",
-                hint='Such as {"docker.io/library/debian:12": {"linux/amd64": {"digest": "", "config": …}}}.',
-            ) from None
+            document: object = json.loads(data)
+        except ValueError as error:
+            raise _no_bases(str(error)) from None
+        found: list[ResolvedBase] = []
+        for reference, platforms in _members(document, "the file").items():
+            for platform, known in _members(platforms, reference).items():
+                where = f"{reference} {platform}"
+                described = _members(known, where)
+                digest = described.get("digest", "")
+                if not isinstance(digest, str) or (digest and not _is_digest(digest)):
+                    raise _no_bases(f"{where} has a digest that is none: {digest!r}")
+                config = _dump(_members(described.get("config"), f"the config of {where}")).encode()
+                ImageConfig.from_json(config)
+                found.append(ResolvedBase(reference, digest, config, Platform.parse(platform)))
+        return Bases(found)
 
     def to_json(self) -> bytes:
         """The `--bases` file of these, sorted."""
@@ -171,6 +167,24 @@ class Bases(Resolver):
 
     def __iter__(self) -> Iterator[ResolvedBase]:
         return iter(self._known.values())
+
+
+def _members(value: object, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _no_bases(f"{what} is not an object")
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def _is_digest(text: str) -> bool:
+    algorithm, _, value = text.partition(":")
+    return algorithm == "sha256" and len(value) == 64 and set(value) <= set("0123456789abcdef")
+
+
+def _no_bases(why: str) -> InvalidError:
+    return InvalidError(
+        f"this is no file of known bases: {why}",
+        hint='Such as {"docker.io/library/debian:12": {"linux/amd64": {"digest": "", "config": …}}}.',
+    )
 
 
 class LocalDirectory(Resolver):
@@ -204,7 +218,7 @@ class LocalDirectory(Resolver):
     def named(self, name: str, source: str, platform: Platform) -> ResolvedContext | None:
         return self._bases.named(name, source, platform)
 
-    def relative(self, path: str) -> str | None:
+    def place(self, path: str) -> tuple[str, str] | None:
         root = self._roots["context"]
         wanted = os.path.join(root, os.path.expanduser(path))
         for directory, full in (
@@ -212,7 +226,7 @@ class LocalDirectory(Resolver):
             (os.path.realpath(root), os.path.realpath(wanted)),
         ):
             if os.path.commonpath([directory, full]) == directory:
-                return os.path.relpath(full, directory).replace(os.sep, "/")
+                return "context", os.path.relpath(full, directory).replace(os.sep, "/")
         return None
 
     def _path(self, context: str, path: str) -> str | None:
@@ -223,18 +237,14 @@ class LocalDirectory(Resolver):
         full = self._path(context, path)
         if full is None:
             return None
-        if os.path.isdir(full):
-            kind: Literal["dir", "file", "other", "missing"] = "dir"
-        elif os.path.isfile(full):
-            kind = "file"
-        else:
-            kind = "other" if os.path.exists(full) else "missing"
-        root = os.path.realpath(self._roots[context])
-        resolved = os.path.relpath(os.path.realpath(full), root).replace(os.sep, "/")
-        # What a link outside of the context names is not sent: the engine will not find it either.
-        if resolved.startswith(".."):
-            return LocalEntry(path, "missing")
-        return LocalEntry(resolved, kind)
+        root = self._roots[context]
+        resolved = resolve_links(path, lambda name: _link(os.path.join(root, name)))
+        real = os.path.join(root, resolved)
+        if os.path.isdir(real):
+            return LocalEntry(resolved, "dir")
+        if os.path.isfile(real):
+            return LocalEntry(resolved, "file")
+        return LocalEntry(resolved, "other") if os.path.exists(real) else LocalEntry(path, "missing")
 
     def walk(self, context: str, path: str) -> Iterable[LocalEntry]:
         full = self._path(context, path)
@@ -251,6 +261,40 @@ class LocalDirectory(Resolver):
                 return file.read()
         except OSError as error:
             raise LocalFileError(f"the file {path} cannot be read: {error.strerror}") from None
+
+
+def resolve_links(path: str, link: Callable[[str], str | None]) -> str:
+    """Where a path leads, links followed as in a root of their own: what is sent has no other names.
+
+    Args:
+        path: from the root; `.` is the root itself.
+        link: what a path without links names, if it is a link.
+    """
+    todo = path.split("/")
+    done: list[str] = []
+    for _ in range(len(todo) + 40 * 8):
+        if not todo:
+            break
+        part = todo.pop(0)
+        if part in ("", "."):
+            continue
+        if part == "..":
+            done = done[:-1]
+            continue
+        target = link("/".join([*done, part]))
+        if target is None:
+            done.append(part)
+            continue
+        done = [] if target.startswith("/") else done
+        todo = target.split("/") + todo
+    return "/".join([*done, *todo]) or "."
+
+
+def _link(path: str) -> str | None:
+    try:
+        return os.readlink(path)
+    except (OSError, ValueError):
+        return None
 
 
 def _walk(root: str) -> Iterator[LocalEntry]:

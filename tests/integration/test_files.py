@@ -167,3 +167,35 @@ def test_a_file_and_the_directory_that_holds_it(frontend: Tools, project: Callab
         "app/sub/deep/data",
         "sub/deep/data",
     }
+
+
+def test_the_image_files_own_directory_is_the_same_through_every_door(
+    docker: Tools, builder: str, project: Callable[..., Path]
+) -> None:
+    """`docker build -f proj/image.py .`: paths from `__file__` lead beside the image file, not into the context."""
+    chain = (
+        "from pathlib import Path\nfrom llb import Image\nimage = (Image.from_registry('busybox:latest')"
+        ".add_local_file(Path(__file__).parent / 'f.txt', '/f.txt', copy=True).run_commands('cat /f.txt'))\n"
+    )
+    context = project(**{"proj/image.py": chain, "proj/f.txt": "of the project", "f.txt": "of the root"})
+    seen = docker.docker_build(context, "--no-cache", file="proj/image.py", builder=builder).ok().stderr
+    assert "of the project" in seen
+    bytes_ = docker.llb("compile", "proj/image.py", cwd=context).ok().stdout
+    ran = docker.buildctl("--no-cache", f"--local=context={context}", stdin=bytes_).ok()
+    assert "of the project" in ran.stderr
+
+
+def test_a_link_with_an_absolute_target_leads_to_the_context_in_every_door(
+    frontend: Tools, project: Callable[..., Path]
+) -> None:
+    context = project(
+        SCRATCH + "image = Image.from_scratch().add_local_dir('link', '/app', copy=True)\n", **{"real/x": "x"}
+    )
+    (context / "link").symlink_to("/real")  # as BuildKit reads it: from the root of the context
+    assert "app/x" in tree(frontend, context)
+    bytes_ = frontend.llb("compile", "image.py", cwd=context).ok().stdout
+    frontend.buildctl(f"--local=context={context}", stdin=bytes_).ok()
+    (context / "link").unlink()
+    (context / "link").symlink_to(context / "real")
+    assert "does not exist" in frontend.gateway(context).failed().stderr
+    assert "does not exist" in frontend.llb("compile", "image.py", cwd=context).failed().stderr

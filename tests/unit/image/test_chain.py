@@ -202,7 +202,7 @@ def test_a_wrong_type_is_a_type_error_and_a_wrong_value_a_value_error() -> None:
         ("conda", "from_registry"),
         ("conda_install", "run_commands"),
         ("extend", "methods"),
-        ("run_inside", "imports"),
+        ("run_inside", "run_commands"),
     ],
 )
 def test_a_removed_name_tells_its_successor(name: str, successor: str) -> None:

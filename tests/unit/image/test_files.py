@@ -359,8 +359,8 @@ class TestOnDisk:
 
     def test_the_home_directory(self, context: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", str(context))
-        assert LocalDirectory(context).relative("~/src") == "src"
-        assert LocalDirectory(context).relative("~/../x") is None
+        assert LocalDirectory(context).place("~/src") == ("context", "src")
+        assert LocalDirectory(context).place("~/../x") is None
 
     def test_the_working_directory_is_the_default(
         self, context: Path, monkeypatch: pytest.MonkeyPatch

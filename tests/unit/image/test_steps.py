@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from llb.errors import InvalidError
+from llb.errors import InvalidError, InvalidTypeError
 from llb.graph import LinuxResources, ProxyEnv
-from llb.image import BuildOptions
+from llb.image import BuildOptions, Image
 from llb.image.config import expand
 from llb.pb import ops_pb2 as pb
 from tests.unit.image.vertices import Answers, base, compiled
@@ -122,15 +122,15 @@ class TestEnv:
             ("/x:${PATH}:/y", "/x:/bin:/y"),
             ("$PATH$PATH", "/bin/bin"),
             ("$PATHX $NONE ${NONE}", "$PATHX $NONE ${NONE}"),
-            ("\\$PATH", "$PATH"),
-            ("\\${PATH}", "${PATH}"),
+            ("\\$PATH", "\\$PATH"),
+            ("\\${PATH}", "\\${PATH}"),
             ("\\$NONE", "\\$NONE"),
             ("\\u@\\h\\$ ", "\\u@\\h\\$ "),
             ("${PATH:-x} $1 $$ $ ${}", "${PATH:-x} $1 $$ $ ${}"),
             ("100$", "100$"),
             ("$EMPTY!", "!"),
             ("$BACK$PATH", "x\\/bin"),
-            ("\\$PATH$PATH\\$PATH", "$PATH/bin$PATH"),
+            ("\\$PATH$PATH\\$PATH", "\\$PATH/bin\\$PATH"),
         ],
     )
     def test_variables_of_the_image_are_replaced(self, value: str, expected: str) -> None:
@@ -263,3 +263,38 @@ class TestOptions:
     def test_a_wrong_option_is_an_error_at_the_base(self) -> None:
         with pytest.raises(InvalidError, match="resolve mode"):
             compiled(base(), options=BuildOptions(image_resolve_mode="never"))
+
+
+class TestReviewed:
+    """What reviews found, so that it stays mended."""
+
+    def test_pip_leaves_no_cache_behind_for_another_user_than_root(self) -> None:
+        result = compiled(base().user("app").pip_install("six"))
+        assert result.commands == ["python -m pip install --no-cache-dir six"]
+        assert [mount.dest for mount in result.execs[0].mounts] == ["/"]
+
+    def test_scratch_is_no_image_of_a_registry(self) -> None:
+        with pytest.raises(InvalidError, match="scratch") as caught:
+            compiled(Image.from_registry("scratch"))
+        assert "from_scratch" in caught.value.hint
+
+    @pytest.mark.parametrize("wrong", [[], 0, False, None, {}])
+    def test_options_are_text_even_if_they_are_empty(self, wrong: object) -> None:
+        with pytest.raises(InvalidTypeError):
+            base().pip_install("six", extra_options=wrong)  # pyright: ignore[reportArgumentType]
+
+    def test_a_refusal_does_not_quote_a_value_that_may_be_a_secret(self) -> None:
+        with pytest.raises(InvalidTypeError) as caught:
+            base().run_commands("x", env={"TOKEN": b"s3cr3t"})  # pyright: ignore[reportArgumentType]
+        assert "s3cr3t" not in str(caught.value)
+
+    @pytest.mark.parametrize("value", [10**5000, "x" * 300_000], ids=["a number", "a text"])
+    def test_a_refusal_is_short(self, value: object) -> None:
+        with pytest.raises(InvalidError) as caught:
+            base().add_local_file("f", value)  # pyright: ignore[reportArgumentType]
+        assert len(str(caught.value)) < 1000
+
+    def test_an_image_cannot_lose_its_step(self) -> None:
+        image = base()
+        with pytest.raises(AttributeError, match="immutable"):
+            del image._step  # pyright: ignore[reportPrivateUsage]
