@@ -46,6 +46,7 @@ class GatewayResolver(Resolver):
         definition: str,
     ) -> None:
         self.capabilities = pong.llb_caps
+        self.has_secret_values = False
         self._bridge = bridge
         self._environment = environment
         self._options = options

@@ -15,10 +15,10 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from llb.errors import LLBError
-    from llb.image import FilePatternMatcher, Image, compile_to_llb
+    from llb.image import FilePatternMatcher, Image, Secret, compile_to_llb
     from llb.imagefile import build_arg
 
-__all__ = ["FilePatternMatcher", "Image", "LLBError", "build_arg", "compile_to_llb"]
+__all__ = ["FilePatternMatcher", "Image", "LLBError", "Secret", "build_arg", "compile_to_llb"]
 __version__ = "0.1.0.dev0"
 
 # Loaded at first use: the frontend container sends its first requests while these are still being imported.
@@ -26,6 +26,7 @@ _HOMES = {
     "FilePatternMatcher": "llb.image",
     "Image": "llb.image",
     "LLBError": "llb.errors",
+    "Secret": "llb.image",
     "build_arg": "llb.imagefile",
     "compile_to_llb": "llb.image",
 }

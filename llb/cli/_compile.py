@@ -139,6 +139,8 @@ def _compile(
         )
     _, image = imagefile.pick(loaded, target)
     definition = compile_to_llb(image, platform=platform, resolver=Context(str(context), bases=known))
+    for note in definition.notes:
+        click.echo(f"note: {note}", err=True)
     if not definition.ops:
         raise InvalidError(
             "the image is empty: there is nothing to build", hint="Add a file or start from a base."

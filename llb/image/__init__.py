@@ -6,12 +6,23 @@ from llb.image.compile import ImageDefinition, bases_of, compile_to_llb
 from llb.image.image import Image
 from llb.image.options import BuildOptions
 from llb.image.patterns import NON_PYTHON_FILES, FilePatternMatcher
-from llb.image.resolver import Bases, LocalDirectory, LocalEntry, ResolvedBase, ResolvedContext, Resolver
+from llb.image.resolver import (
+    Bases,
+    DockerfileRequest,
+    LocalDirectory,
+    LocalEntry,
+    ResolvedBase,
+    ResolvedContext,
+    ResolvedDockerfile,
+    Resolver,
+)
+from llb.image.secrets import Secret, SecretRequest
 
 __all__ = [
     "NON_PYTHON_FILES",
     "Bases",
     "BuildOptions",
+    "DockerfileRequest",
     "FilePatternMatcher",
     "Image",
     "ImageDefinition",
@@ -19,7 +30,10 @@ __all__ = [
     "LocalEntry",
     "ResolvedBase",
     "ResolvedContext",
+    "ResolvedDockerfile",
     "Resolver",
+    "Secret",
+    "SecretRequest",
     "bases_of",
     "compile_to_llb",
 ]

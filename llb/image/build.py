@@ -16,9 +16,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from llb.graph import Platform, SourceFile, State
+    from llb.graph import Platform, SecretEnv, SourceFile, State
     from llb.image.options import BuildOptions
     from llb.image.resolver import LocalEntry, Resolver
+    from llb.image.secrets import Secret, SecretRequest
     from llb.image.step import Step
     from llb.location import Location
 
@@ -45,6 +46,9 @@ class Build:
         self.total = 0
         self.base_config = b""
         """The config of the last base that was resolved."""
+        self.notes: list[str] = []
+        """What the user should know, and what is no error."""
+        self._secrets: dict[str, SecretRequest] = {}
         self._source_files = source_files
         self._index = 0
         self._bases: dict[tuple[str, Platform], ResolvedBase | None] = {}
@@ -61,6 +65,41 @@ class Build:
         """Whether the engine can do something; an engine that nobody knows is a current one."""
         known = self.resolver.capabilities
         return known is None or capability in known
+
+    def note(self, text: str) -> None:
+        """Tell the user something, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    # -- secrets ---------------------------------------------------------------------------------------------
+
+    def secret_env(self, step: Step, secrets: Sequence[Secret]) -> list[SecretEnv]:
+        """The variables that a command gets from secrets; of those with one name, the last one's.
+
+        Raises:
+            InvalidError: two different secrets have the same id.
+        """
+        if not secrets:
+            return []
+        wanted: dict[str, SecretRequest] = {}
+        for secret in secrets:
+            for request in secret.requests(self):
+                wanted.pop(request.key, None)
+                wanted[request.key] = request
+        for request in wanted.values():
+            known = self._secrets.setdefault(request.id, request)
+            if not known.secret.same_as(request.secret):
+                raise InvalidError(
+                    f"two different secrets of this build have the id {request.id}",
+                    hint='Give one of them a name: Secret.from_dict({…}, name="other").',
+                    step=step.method,
+                )
+        return [graph.secret_env(request.key, id=request.id) for request in wanted.values()]
+
+    @property
+    def secrets(self) -> tuple[SecretRequest, ...]:
+        """What the build's client will be asked for, in the order of the ids."""
+        return tuple([self._secrets[identifier] for identifier in sorted(self._secrets)])
 
     # -- names, lines, history -------------------------------------------------------------------------------
 

@@ -141,8 +141,10 @@ def _call(method: Callable[..., T], name: str, args: tuple[Any, ...], kwargs: di
         # The call itself does not fit the signature.
         said = str(error).partition("() ")[2] or str(error)
         said = said.replace("positional argument", "argument")
+        owner = method.__qualname__.partition(".")[0]
+        shown = f"{'Secret' if owner == 'Secret' else 'Image'}.{name}"
         raise InvalidTypeError(
-            f"{name}() {said}", hint=f"help(Image.{name}) shows what it takes.", step=name, location=caller()
+            f"{name}() {said}", hint=f"help({shown}) shows what it takes.", step=name, location=caller()
         ) from None
 
 

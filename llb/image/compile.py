@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llb.image.image import Image
+    from llb.image.secrets import SecretRequest
 
 _QUOTABLE = 4 << 20
 """How large a source file may be to go along with a definition: gRPC limits its messages."""
@@ -38,6 +39,10 @@ class ImageDefinition(Definition):
     platform: Platform = LINUX_AMD64
     bases: tuple[ResolvedBase, ...] = ()
     """What was known of the bases: what a `--bases` file holds."""
+    secrets: tuple[SecretRequest, ...] = ()
+    """What the build will ask its client for."""
+    notes: tuple[str, ...] = ()
+    """What the user should know, and what is no error."""
 
 
 def compile_to_llb(
@@ -99,6 +104,8 @@ def compile_to_llb(
         base_config=build.base_config,
         platform=build.platform,
         bases=build.known_bases,
+        secrets=build.secrets,
+        notes=tuple(build.notes),
     )
 
 

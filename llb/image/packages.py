@@ -6,15 +6,16 @@ from llb.errors import InvalidError
 from llb.image import arguments
 from llb.image.build import require_linux
 from llb.image.chain import Chain, chained
-from llb.image.commands import cache_mount, run
-from llb.image.step import Lowered, Step
+from llb.image.commands import RunStep, cache_mount, run, run_options
+from llb.image.step import Lowered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from typing import Self
 
     from llb.image.build import Build
+    from llb.image.secrets import Secret
 
 _APT_CACHE = "/var/cache/apt"
 _APT_LISTS = "/var/lib/apt/lists"
@@ -34,12 +35,10 @@ def quote(text: str) -> str:
     return "'" + text.replace("'", "'\"'\"'") + "'"
 
 
-class AptInstall(Step):
+class AptInstall(RunStep):
     """Debian packages, by one command."""
 
     packages: tuple[str, ...]
-    env: tuple[tuple[str, str], ...]
-    force_build: bool
 
     method = "apt_install"
 
@@ -57,17 +56,15 @@ class AptInstall(Step):
         )
         mounts = (cache_mount(build, _APT_CACHE, "locked"), cache_mount(build, _APT_LISTS, "locked"))
         text = f"apt_install {' '.join(self.packages)}"
-        return run(self, below.forced(self.force_build), build, command, text, mounts=mounts, env=self.env)
+        return run(self, below, build, command, text, mounts=mounts, options=self.options)
 
 
-class PipInstall(Step):
+class PipInstall(RunStep):
     """Python packages, by one command."""
 
     packages: tuple[str, ...]
-    options: str
+    flags: str
     """pip's options, as the shell takes them."""
-    env: tuple[tuple[str, str], ...]
-    force_build: bool
 
     method = "pip_install"
 
@@ -81,10 +78,10 @@ class PipInstall(Step):
         is_root = below.config.user.partition(":")[0] in ("", "0", "root")
         start = "python -m pip install" if is_root else "python -m pip install --no-cache-dir"
         words = [start, *[quote(one) for one in self.packages]]
-        command = " ".join([*words, self.options] if self.options else words)
+        command = " ".join([*words, self.flags] if self.flags else words)
         mounts = (cache_mount(build, _PIP_CACHE),) if is_root else ()
         text = f"pip_install {' '.join(self.packages)}"
-        return run(self, below.forced(self.force_build), build, command, text, mounts=mounts, env=self.env)
+        return run(self, below, build, command, text, mounts=mounts, options=self.options)
 
 
 def pip_options(
@@ -132,6 +129,8 @@ class Packages(Chain):
         self,
         *packages: str | list[str],
         env: Mapping[str, str | None] | None = None,
+        secrets: Collection[Secret] | None = None,
+        gpu: str | None = None,
         force_build: bool = False,
     ) -> Self:
         """Install Debian or Ubuntu packages with apt.
@@ -143,6 +142,8 @@ class Packages(Chain):
             *packages: names as `apt-get install` takes them, such as `git` or `libpq5=15.6-0+deb12u1`, or
                 lists of them, in this order; options such as `--no-install-recommends` may be among them.
             env: environment variables of this step only; those whose value is None are left out.
+            secrets: given to this step only, as environment variables; later ones win.
+            gpu: a GPU of the builder for this step: `"any"`, or a type such as `"A100"` or `"A100:1"`.
             force_build: install even if cached, and run all steps that follow.
 
         Raises:
@@ -155,9 +156,8 @@ class Packages(Chain):
             ```
         """
         found = arguments.texts("packages", packages, 'apt_install("git", "ffmpeg")')
-        variables = arguments.environment("env", env, optional=True)
-        force = arguments.flag("force_build", force_build)
-        return self._then(AptInstall, found, variables, force) if found else self
+        options = run_options(env=env, secrets=secrets, gpu=gpu, force_build=force_build)
+        return self._then(AptInstall, options, found) if found else self
 
     @chained
     def pip_install(
@@ -169,6 +169,8 @@ class Packages(Chain):
         pre: bool = False,
         extra_options: str = "",
         env: Mapping[str, str | None] | None = None,
+        secrets: Collection[Secret] | None = None,
+        gpu: str | None = None,
         force_build: bool = False,
     ) -> Self:
         """Install Python packages with pip, into the `python` on PATH.
@@ -186,6 +188,8 @@ class Packages(Chain):
             pre: pip's `--pre`: also take pre-releases.
             extra_options: further options, put in the command as they are.
             env: environment variables of this step only; those whose value is None are left out.
+            secrets: given to this step only, as environment variables; later ones win.
+            gpu: a GPU of the builder for this step: `"any"`, or a type such as `"A100"` or `"A100:1"`.
             force_build: install even if cached, and run all steps that follow.
 
         Raises:
@@ -199,7 +203,6 @@ class Packages(Chain):
         """
         found = arguments.texts("packages", packages, 'pip_install("numpy", "httpx~=0.27")')
         found = tuple(sorted(refuse_options(found)))
-        options = pip_options(find_links, index_url, extra_index_url, pre, extra_options)
-        variables = arguments.environment("env", env, optional=True)
-        force = arguments.flag("force_build", force_build)
-        return self._then(PipInstall, found, options, variables, force) if found else self
+        flags = pip_options(find_links, index_url, extra_index_url, pre, extra_options)
+        options = run_options(env=env, secrets=secrets, gpu=gpu, force_build=force_build)
+        return self._then(PipInstall, options, found, flags) if found else self

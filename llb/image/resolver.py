@@ -25,7 +25,16 @@ if TYPE_CHECKING:
 
     _T = TypeVar("_T")
 
-__all__ = ["Bases", "LocalDirectory", "LocalEntry", "ResolvedBase", "ResolvedContext", "Resolver"]
+__all__ = [
+    "Bases",
+    "DockerfileRequest",
+    "LocalDirectory",
+    "LocalEntry",
+    "ResolvedBase",
+    "ResolvedContext",
+    "ResolvedDockerfile",
+    "Resolver",
+]
 
 
 class ResolvedBase(Value):
@@ -48,6 +57,31 @@ class ResolvedContext(Value):
     config: bytes = b""
 
 
+class DockerfileRequest(Value):
+    """A Dockerfile for BuildKit's own frontend."""
+
+    data: bytes
+    filename: str
+    """What errors and lints call it."""
+    platform: Platform
+    base: Definition | None = None
+    """The chain so far: the image that the Dockerfile calls `base`."""
+    base_config: bytes = b""
+    """Its image config."""
+    context: Definition | None = None
+    """What COPY and ADD read; None: the build's own context directory, its `.dockerignore` applied."""
+    options: tuple[tuple[str, str], ...] = ()
+    """The frontend's options, such as `target` and `build-arg:NAME`, on top of those of the build."""
+
+
+class ResolvedDockerfile(Value):
+    """What a Dockerfile has become."""
+
+    definition: Definition
+    config: bytes
+    base_config: bytes = b""
+
+
 class LocalEntry(Value):
     """A file or directory of a local context.
 
@@ -63,6 +97,9 @@ class Resolver:
 
     capabilities: frozenset[str] | None = None
     """What the engine's LLB can do; None is not known: a current BuildKit is assumed."""
+
+    has_secret_values = True
+    """Whether the values of secrets may be looked at here: never in the frontend container."""
 
     def prefetch(self, bases: Sequence[tuple[str, Platform]]) -> None:
         """Told once, before `base` is asked, which bases a compilation needs: to ask for them at once."""
@@ -81,6 +118,21 @@ class Resolver:
 
     def named(self, name: str, source: str, platform: Platform) -> ResolvedContext | None:  # noqa: ARG002
         """The base that a named context of another kind than an image gives; None if there is none here."""
+        return None
+
+    def dockerfile(self, request: DockerfileRequest) -> ResolvedDockerfile | None:  # noqa: ARG002
+        """What BuildKit's own Dockerfile frontend makes of a Dockerfile; None if there is no engine to ask.
+
+        Raises:
+            LLBError: it refuses the Dockerfile.
+        """
+        return None
+
+    def exists(self, definition: Definition, paths: Sequence[str]) -> tuple[bool, ...] | None:  # noqa: ARG002
+        """Which paths a filesystem has, links followed; None if there is no engine to ask.
+
+        The filesystem is built for it. What an image depends on should rather be found out by its steps.
+        """
         return None
 
     def place(self, path: str) -> tuple[str, str] | None:  # noqa: ARG002

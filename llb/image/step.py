@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from llb.graph import State
     from llb.image.build import Build
+    from llb.image.secrets import Secret
     from llb.oci import History, ImageConfig
 
     Histories = tuple["Histories | None", History]
@@ -41,6 +42,11 @@ class Step(Value):
     def vertices(self) -> int:
         """How many vertices the progress counts for this step."""
         return 0
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What its commands are given."""
+        return ()
 
     def announce(self, build: Build) -> None:
         """Tell a build, before anything is lowered, what this step will ask it for."""
