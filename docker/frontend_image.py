@@ -27,7 +27,7 @@ PYTHON = "docker.io/library/python:3.13-slim-trixie"
 HPACK = "hpack==4.1.0"
 ELFTOOLS = "pyelftools==0.32"
 PACKAGES = ("llb", "frontend")
-NOT_IN_CONTAINER = ("llb/pb/**", "llb/cli/**", "**/__pycache__", "**/*.pyc")
+NOT_IN_CONTAINER = ("llb/pb/**", "llb/cli/**", "llb/client/**", "**/__pycache__", "**/*.pyc")
 CAPS = (
     "moby.buildkit.frontend.inputs",
     "moby.buildkit.frontend.subrequests",

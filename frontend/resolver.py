@@ -5,9 +5,9 @@ from __future__ import annotations
 from frontend.loading import DEFINITION, is_missing, local_definition
 from frontend.report import needs
 from llb import _json, graph
-from llb.errors import BaseError, InvalidError, LocalFileError, UnsupportedError
+from llb.errors import InvalidError, LocalFileError, UnsupportedError
 from llb.gateway import RpcError, decode_stats
-from llb.gateway.transport import NOT_FOUND, PERMISSION_DENIED
+from llb.gateway.bases import base_error
 from llb.graph import Definition, Platform
 from llb.image import LocalEntry, ResolvedBase, ResolvedContext, Resolver
 from llb.image.patterns import escape
@@ -70,7 +70,7 @@ class GatewayResolver(Resolver):
         try:
             meta = self._asked(reference, platform).result()
         except RpcError as error:
-            raise _no_base(reference, platform, error) from None
+            raise base_error(reference, platform, error) from None
         return ResolvedBase(meta.reference.partition("@")[0], meta.digest, meta.config, platform)
 
     # -- named contexts
@@ -116,7 +116,7 @@ class GatewayResolver(Resolver):
                 store=(session, store),
             ).result()
         except RpcError as error:
-            raise _no_base(f"{name} (oci-layout://{spec})", platform, error) from None
+            raise base_error(f"{name} (oci-layout://{spec})", platform, error) from None
         state = graph.oci_layout(
             reference,
             platform,
@@ -257,25 +257,3 @@ def _kind(entry: Stat) -> Literal["dir", "file", "link", "other"]:
     if entry.is_symlink:
         return "link"
     return "file" if entry.is_file else "other"
-
-
-def _no_base(reference: str, platform: Platform, error: RpcError) -> BaseError:
-    message = error.message.removeprefix(f"failed to resolve source metadata for {reference}: ")
-    message = message.removeprefix(f"{reference}: ")
-    shown = reference.removeprefix("docker.io/library/").removeprefix("docker.io/")
-    if "no match for platform" in message:
-        return BaseError(
-            f"{shown} has no image for {platform}",
-            hint="Build for another --platform, or start from another base.",
-        )
-    if error.code == NOT_FOUND or message.endswith("not found"):
-        why = "" if message == "not found" else f": {message}"
-        return BaseError(f"{shown} was not found{why}", hint="Are name and tag right?")
-    if error.code == PERMISSION_DENIED or "authoriz" in message or "denied" in message:
-        domain = reference.partition("/")[0]
-        login = "docker login" if domain == "docker.io" else f"docker login {domain}"
-        return BaseError(
-            f"{shown} cannot be had: {message}",
-            hint=f"Is the name right? If it is private, log in where the build is started: {login}.",
-        )
-    return BaseError(f"{shown} cannot be had: {message}")

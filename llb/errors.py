@@ -15,6 +15,7 @@ LLBError
  ├─ VersionError               an unknown builder version
  ├─ NotFoundError              a name or id that nobody knows
  ├─ ExecutionError             something that must be built first, or changed while it was built
+ ├─ EngineError                no engine can be reached
  └─ RemoteError                the engine failed
      └─ ImageBuildError        a step failed while it was built
 """
@@ -27,6 +28,7 @@ from llb.location import Location
 __all__ = [
     "BaseError",
     "DefinitionError",
+    "EngineError",
     "ExecutionError",
     "ImageBuildError",
     "ImageFileError",
@@ -130,6 +132,10 @@ class NotFoundError(LLBError):
 
 class ExecutionError(LLBError):
     """Something must be built first, or was changed while it was built."""
+
+
+class EngineError(LLBError):
+    """No engine can be reached: none is there, it refuses, or its address is none."""
 
 
 class RemoteError(LLBError):

@@ -26,6 +26,22 @@ if TYPE_CHECKING:
 _DETAILS = "grpc-status-details-bin"
 
 
+def rpc_error(error: Exception) -> RpcError:
+    """What a failed call of a channel raised, as the error that every transport raises.
+
+    Args:
+        error: a `grpc.RpcError` of a call.
+    """
+    failed: _Failed = error  # pyright: ignore[reportAssignmentType]
+    code: int = failed.code().value[0]
+    message = failed.details() or ""
+    trailers = failed.trailing_metadata() or ()
+    status = next((value for key, value in trailers if key == _DETAILS), b"")
+    if code == UNAVAILABLE and not trailers:
+        return ConnectionLostError(message)
+    return RpcError(code, message, status if isinstance(status, bytes) else b"")
+
+
 class GrpcCall:
     """A call on a `GrpcTransport`."""
 
@@ -41,14 +57,7 @@ class GrpcCall:
         try:
             return self._future.result()
         except grpc.RpcError as error:
-            failed: _Failed = error  # pyright: ignore[reportAssignmentType]
-            code: int = failed.code().value[0]
-            message = failed.details() or ""
-            trailers = failed.trailing_metadata() or ()
-            status = next((value for key, value in trailers if key == _DETAILS), b"")
-            if code == UNAVAILABLE and not trailers:
-                raise ConnectionLostError(message) from None
-            raise RpcError(code, message, status if isinstance(status, bytes) else b"") from None
+            raise rpc_error(error) from None
 
     def ready(self) -> bool:
         """Whether the response is here."""
