@@ -15,6 +15,7 @@ from llb.image import bases_of, compile_to_llb
 from llb.image.build import Build
 from llb.image.chain import step_of
 from llb.image.resolver import Resolver
+from llb.image.secrets import read_environment
 from llb.image.step import steps_of
 from llb.location import Location
 
@@ -108,6 +109,7 @@ class ImageBuild:
             report.show(self._bridge, notices, self._environment.session)
 
     def _execute(self, options: Options, on_stuck: Callable[[UserCodeError], object]) -> ImageFile:
+        read_environment(False)  # it is the container's, not the user's
         return imagefile.execute(
             self._loaded.data,
             self._loaded.filename,
@@ -159,7 +161,13 @@ class ImageBuild:
                 image, platform=platform, resolver=resolver, options=asked, source_files=self._source_file
             )
             _check(definition, self._pong)
-            pending = self._bridge.solve(definition.to_bytes(), cache_imports=options.cache_imports)
+            self._notices += [note for note in definition.notes if note not in self._notices]
+            pending = self._bridge.solve(
+                definition.to_bytes(),
+                cache_imports=options.cache_imports,
+                # A secret that the client does not send is told of with all that it has to send.
+                evaluate=bool(definition.secrets),
+            )
             solved.append((definition, pending))
             clock.tick(f"compiled for {platform}")
         return self._result(options, solved)
@@ -175,7 +183,7 @@ class ImageBuild:
         for definition, pending in solved:
             identifier = str(definition.platform)
             suffix = f"/{identifier}" if options.multi_platform else ""
-            refs.append((identifier, pending.result().ref or Ref()))
+            refs.append((identifier, _solved(definition, pending).ref or Ref()))
             metadata[f"containerimage.config{suffix}"] = definition.image_config
             if definition.base_config:
                 metadata[f"containerimage.base.config{suffix}"] = definition.base_config
@@ -186,6 +194,15 @@ class ImageBuild:
         if options.multi_platform:
             return Result(refs=tuple(refs), metadata=tuple(metadata.items()))
         return Result(refs[0][1], metadata=tuple(metadata.items()))
+
+
+def _solved(definition: ImageDefinition, pending: Pending[Result]) -> Result:
+    try:
+        return pending.result()
+    except RpcError as error:
+        if definition.secrets:
+            raise report.with_secrets(error, definition.secrets) from None
+        raise
 
 
 class _Paths(Resolver):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llb.errors import LLBError
-from llb.gateway import ConnectionLostError, RpcError, encode_status, source_detail
+from llb.gateway import ConnectionLostError, RpcError, decode_status, encode_status, source_detail
 from llb.gateway.transport import UNKNOWN
 from llb.imagefile import UserCodeError
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from llb.gateway import Bridge
+    from llb.image import SecretRequest
     from llb.location import Location
 
 _LINES = 30
@@ -74,6 +75,17 @@ def status_of(error: LLBError, files: Mapping[str, bytes], *, excerpts: bool = T
     ]
     # Any other code would be printed before the message.
     return encode_status(error.code if isinstance(error, RpcError) else UNKNOWN, message, details)
+
+
+def with_secrets(error: RpcError, secrets: Sequence[SecretRequest]) -> RpcError:
+    """The daemon's error about a secret that the client did not send, with what the client is to be given."""
+    missing = next((one for one in secrets if f"secret {one.id}: not found" in error.message), None)
+    if missing is None:
+        return error
+    flags = " ".join([one.flag() for one in secrets])
+    message = f"the build needs the secret {missing.id}, which was not given\nBuild with {flags}"
+    details = decode_status(error.status)[2] if error.status else ()
+    return RpcError(error.code, message, encode_status(UNKNOWN, message, details))
 
 
 def lines_of(filename: str, output: str) -> list[str]:

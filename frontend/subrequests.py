@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 
 from llb.gateway import Result
+from llb.image.secrets import secrets_of
 from llb.imagefile import pick
 
 TYPE_CHECKING = False
@@ -82,8 +83,8 @@ def targets(file: ImageFile, loaded: Loaded) -> Result:
 
 
 def outline(file: ImageFile, loaded: Loaded, options: Options) -> Result:
-    """What a target can be given: build arguments."""
-    name, _ = pick(file, options.target)
+    """What a target can be given: build arguments and secrets."""
+    name, image = pick(file, options.target)
     description = _comment_above(loaded.data, name)
     arguments: list[dict[str, Any]] = []
     rows = [("BUILD ARG", "VALUE", "DESCRIPTION")]
@@ -106,6 +107,10 @@ def outline(file: ImageFile, loaded: Loaded, options: Options) -> Result:
     if arguments:
         document["args"] = arguments
         text += _table(rows, 3) + "\n"
+    secrets = secrets_of(image)
+    if secrets:
+        document["secrets"] = [{"name": key, "required": True} for key in secrets]
+        text += _table([("SECRET", "REQUIRED"), *[(key, "true") for key in secrets]], 3) + "\n"
     document["sources"] = [_base64(loaded.data)]
     return _result(document, text)
 

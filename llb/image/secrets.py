@@ -8,7 +8,8 @@ from _collections_abc import Mapping  # what collections.abc gives; loaded at ev
 from llb._value import Value
 from llb.errors import InvalidError, InvalidTypeError, LocalFileError, NotFoundError, UnsupportedError
 from llb.image import arguments
-from llb.image.chain import started
+from llb.image.chain import started, step_of
+from llb.image.step import steps_of
 from llb.location import caller
 
 TYPE_CHECKING = False
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from llb.image.build import Build
+    from llb.image.image import Image
 
 __all__ = ["Secret", "SecretRequest", "checked_secrets", "read_environment"]
 
@@ -468,6 +470,16 @@ def _own_key() -> bytes:
             os.unlink(made)
     with open(path, "rb") as file:
         return file.read()
+
+
+def secrets_of(image: Image) -> list[str]:
+    """The ids of all secrets of an image's steps, sorted, as far as they are known without looking."""
+    found: set[str] = set()
+    for step in steps_of(step_of(image)):
+        for secret in step.secrets:
+            prefix = f"{secret.name}." if secret.name else ""
+            found |= {prefix + key for key in secret.known_keys or ()}
+    return sorted(found)
 
 
 # -- checks
