@@ -110,16 +110,19 @@ class ImageBuild:
 
     def _execute(self, options: Options, on_stuck: Callable[[UserCodeError], object]) -> ImageFile:
         read_environment(False)  # it is the container's, not the user's
-        return imagefile.execute(
-            self._loaded.data,
-            self._loaded.filename,
-            build_args=options.build_args,
-            timeout=options.timeout,
-            modules=self._modules,
-            output=self._printed.append,
-            on_stuck=on_stuck,
-            directory=DEFINITION,
-        )
+        try:
+            return imagefile.execute(
+                self._loaded.data,
+                self._loaded.filename,
+                build_args=options.build_args,
+                timeout=options.timeout,
+                modules=self._modules,
+                output=self._printed.append,
+                on_stuck=on_stuck,
+                directory=DEFINITION,
+            )
+        finally:
+            read_environment(True)
 
     def _note_unused(self, options: Options, file: ImageFile) -> None:
         unused = options.unused_build_args(frozenset([argument.name for argument in file.build_args]))
