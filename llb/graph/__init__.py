@@ -13,7 +13,7 @@ from llb.graph.capabilities import SINCE, missing_capabilities, required_capabil
 from llb.graph.compose import build, diff, merge, passthrough
 from llb.graph.definition import Definition, digest_of
 from llb.graph.files import Action, Owner, Staged, copy, mkdir, mkfile, remove, staged, symlink
-from llb.graph.marshalling import marshal
+from llb.graph.marshalling import marshal, output_digests
 from llb.graph.metadata import LinuxResources, Meta, OpMetadata, ProgressGroup, SourceFile, SourceRange
 from llb.graph.mounts import (
     Device,
@@ -110,6 +110,7 @@ __all__ = [
     "normalize_reference",
     "oci_layout",
     "oci_layout_blob",
+    "output_digests",
     "passthrough",
     "remove",
     "required_capabilities",

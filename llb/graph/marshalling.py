@@ -58,6 +58,25 @@ def marshal(
     return collector.finish(wire.message(1, encoder.reference(state)))
 
 
+def output_digests(
+    states: Sequence[State], *, platform: Platform | str = LINUX_AMD64, caps: frozenset[str] | None = None
+) -> tuple[str, ...]:
+    """What tells states apart: the digest of the vertex, and which of its outputs; of an empty one, nothing.
+
+    The arguments are those of `marshal`.
+    """
+    encoder = Encoder(as_platform(platform), caps, (), NO_META, "")
+    collector = _Collector(encoder, NO_META)
+    found: list[str] = []
+    for state in states:
+        if state.vertex is None:
+            found.append("")
+            continue
+        _visit(state.vertex, encoder, collector)
+        found.append(f"{encoder.digests[state.vertex].decode()} {state.index}")
+    return tuple(found)
+
+
 def _visit(root: Vertex, encoder: Encoder, collector: _Collector) -> None:
     """Encode depth first, inputs before what is built on them; with a stack, as chains may be long."""
     done = encoder.digests

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from llb.image.options import BuildOptions
     from llb.image.resolver import LocalEntry, Resolver
     from llb.image.secrets import Secret, SecretRequest
-    from llb.image.step import Step
+    from llb.image.step import Lowered, Step
     from llb.location import Location
 
 _SLUG = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_.-")
@@ -45,7 +45,9 @@ class Build:
         self.options = options
         self.total = 0
         self.base_config = b""
-        """The config of the last base that was resolved."""
+        """The config of the base that was resolved last."""
+        self.lowered: dict[Step, Lowered] = {}
+        """What each step has become so far, of all chains."""
         self.notes: list[str] = []
         """What the user should know, and what is no error."""
         self._secrets: dict[str, SecretRequest] = {}

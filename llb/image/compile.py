@@ -6,14 +6,14 @@ import os
 from stat import S_ISREG
 
 from llb import graph
-from llb.errors import InvalidError, LLBError
+from llb.errors import LLBError
 from llb.graph import LINUX_AMD64, Definition, Platform, SourceFile
 from llb.graph.platform import as_platform
 from llb.image.build import Build
 from llb.image.chain import step_of
 from llb.image.options import BuildOptions
 from llb.image.resolver import LocalDirectory, ResolvedBase, Resolver
-from llb.image.step import Lowered, Step, steps_of
+from llb.image.step import Lowered, Step, lower_step, root_of, steps_of
 from llb.oci import ImageConfig
 
 TYPE_CHECKING = False
@@ -84,16 +84,16 @@ def compile_to_llb(
         image, platform, resolver or LocalDirectory(), options, source_files or read_source_file
     )
     build.resolver.prefetch(build.wanted_bases)
-    lowered = _NOTHING
-    closed: Step | None = None
+    base_config = b""
+    main = root_of(steps[-1])
     for step in steps:
-        if closed is not None and not step.goes_on_top:
-            raise _closed(step, closed)
-        try:
-            lowered = step.lower(lowered, build)
-        except LLBError as error:
-            raise error.at(step.location, step.method) from None
-        closed = step if step.closes else None
+        if step.parent is None:
+            build.base_config = b""
+        below = build.lowered[step.parent] if step.parent is not None else _NOTHING
+        build.lowered[step] = lower_step(step, below, build)
+        if step is main:
+            base_config = build.base_config
+    lowered = build.lowered[steps[-1]]
     config = lowered.finished_config()
     if options.labels:
         config = config.with_labels(options.labels)
@@ -101,7 +101,7 @@ def compile_to_llb(
     return ImageDefinition.of(
         definition,
         image_config=_of_platform(config, build.platform).to_json(),
-        base_config=build.base_config,
+        base_config=base_config,
         platform=build.platform,
         bases=build.known_bases,
         secrets=build.secrets,
@@ -142,16 +142,6 @@ def _announced(
         except LLBError as error:
             raise error.at(step.location, step.method) from None
     return build, steps
-
-
-def _closed(step: Step, closed: Step) -> InvalidError:
-    return InvalidError(
-        f"{step.method} cannot follow {closed.method} (at {closed.location}): "
-        "files that are added without copy=True come last",
-        hint=f"Write {closed.method}(…, copy=True), or move it to the end of the chain.",
-        step=step.method,
-        location=step.location,
-    )
 
 
 def _of_platform(config: ImageConfig, platform: Platform) -> ImageConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llb._value import Value, slot_setters
+from llb.errors import InvalidError, LLBError
 from llb.location import Location
 
 TYPE_CHECKING = False
@@ -37,6 +38,11 @@ class Step(Value):
     """Whether only steps that `goes_on_top` may follow."""
 
     goes_on_top = False
+
+    @property
+    def others(self) -> tuple[Step, ...]:
+        """The last steps of other chains whose results this step takes: they are lowered before it."""
+        return ()
 
     @property
     def vertices(self) -> int:
@@ -96,6 +102,10 @@ class Lowered(Value):
         _set_cmd_set(self, cmd_set)
         _set_adds(self, adds)
 
+    def on(self, state: State) -> Lowered:
+        """The same of another filesystem."""
+        return Lowered(state, self.config, self.histories, self.ignore_cache, self.cmd_set)
+
     def then(self, state: State, history: History, adds: tuple[State, ...] = ()) -> Lowered:
         """With another filesystem, and the history entry of what made it."""
         histories = (self.histories, history)
@@ -115,7 +125,7 @@ class Lowered(Value):
         """With or without cached results from here on; once they are ignored, they stay so."""
         if not force or self.ignore_cache:
             return self
-        return Lowered(self.state, self.config, self.histories, True, self.cmd_set)
+        return Lowered(self.state, self.config, self.histories, True, self.cmd_set, self.adds)
 
     def finished_config(self) -> ImageConfig:
         """The config with its whole history."""
@@ -131,11 +141,52 @@ _set_state, _set_config, _set_histories, _set_ignore_cache, _set_cmd_set, _set_a
 
 
 def steps_of(last: Step) -> list[Step]:
-    """A chain's steps, the base first."""
+    """The steps of a chain and of all chains that it joins, each once: what a step takes comes before it."""
     steps: list[Step] = []
-    step: Step | None = last
-    while step is not None:
-        steps.append(step)
-        step = step.parent
-    steps.reverse()
+    known: set[Step] = set()
+    pending = [last]
+    while pending:
+        step = pending[-1]
+        before = [
+            one for one in (*reversed(step.others), step.parent) if one is not None and one not in known
+        ]
+        if step not in known and before:
+            pending.extend(before)
+            continue
+        pending.pop()
+        if step not in known:
+            known.add(step)
+            steps.append(step)
     return steps
+
+
+def root_of(last: Step) -> Step:
+    """The step that a chain starts with."""
+    while last.parent is not None:
+        last = last.parent
+    return last
+
+
+def lower_step(step: Step, below: Lowered, build: Build) -> Lowered:
+    """What a chain has become with a step.
+
+    Raises:
+        LLBError: it cannot be done; the error knows the user's line.
+    """
+    if step.parent is not None and step.parent.closes and not step.goes_on_top:
+        raise closed_error(step, step.parent)
+    try:
+        return step.lower(below, build)
+    except LLBError as error:
+        raise error.at(step.location, step.method) from None
+
+
+def closed_error(step: Step, closed: Step) -> InvalidError:
+    """The refusal of a step after files that are added without `copy=True`."""
+    return InvalidError(
+        f"{step.method} cannot follow {closed.method} (at {closed.location}): "
+        "files that are added without copy=True come last",
+        hint=f"Write {closed.method}(…, copy=True), or move it to the end of the chain.",
+        step=step.method,
+        location=step.location,
+    )

@@ -127,6 +127,45 @@ CASES: dict[str, Case] = {
         FROM + 'ENTRYPOINT ["/e"]\nCMD ["c", "d"]\nLABEL a=1 b=2\nRUN x',
         lambda: slim().entrypoint(["/e"]).cmd(["c", "d"]).labels({"a": "1", "b": "2"}).run_commands("x"),
     ),
+    "how containers are treated": Case(
+        FROM
+        + "EXPOSE 8080 53/udp 8000-8002/sctp\nSTOPSIGNAL SIGQUIT\n"
+        + "HEALTHCHECK --interval=10s --timeout=1500us --start-period=1m --start-interval=1s --retries=4 CMD curl $U\n"
+        + "RUN x",
+        lambda: (
+            slim()
+            .expose(8080, "53/udp", "8000-8002/sctp")
+            .stop_signal("SIGQUIT")
+            .healthcheck(
+                "curl $U", interval=10, timeout=0.0015, start_period=60, start_interval=1.0, retries=4
+            )
+            .run_commands("x")
+        ),
+    ),
+    "a health check without shell": Case(
+        FROM + 'HEALTHCHECK CMD ["curl", "x"]', lambda: slim().healthcheck(["curl", "x"])
+    ),
+    "no health check": Case(FROM + "HEALTHCHECK NONE", lambda: slim().healthcheck(None)),
+    "a base with a shell": Case(
+        FROM + "RUN a\nENV A=1\nWORKDIR /w\nRUN b\n" + PIP + " six",
+        lambda: slim().run_commands("a").env({"A": "1"}).workdir("/w").run_commands("b").pip_install("six"),
+        config={**PYTHON_CONFIG, "config": {**PYTHON_CONFIG["config"], "Shell": ["/bin/bash", "-euc"]}},
+    ),
+    "files of another image": Case(
+        "FROM golang:1 AS tools\nRUN make\n"
+        + FROM
+        + "COPY --from=tools /out/* /usr/bin/\nCOPY --from=tools /a /b\nRUN x",
+        lambda: (
+            slim()
+            .copy_from(tools := Image.from_registry("golang:1").run_commands("make"), "/out/*", "/usr/bin/")
+            .copy_from(tools, "/a", "/b")
+            .run_commands("x")
+        ),
+    ),
+    "files of what it starts from": Case(
+        FROM.replace("\n", " AS start\n") + "RUN a\nFROM start\nRUN b\nCOPY --from=start /x /y",
+        lambda: (start := slim().run_commands("a")).run_commands("b").copy_from(start, "/x", "/y"),
+    ),
     "entrypoint after cmd": Case(
         FROM + 'CMD ["c"]\nENTRYPOINT ["/e"]\nRUN x',
         lambda: slim().cmd(["c"]).entrypoint(["/e"]).run_commands("x"),
