@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.canary import CANARY
 from tests.integration.tools import Tools
 
 START = "from llb import Image, Secret\nbusybox = Image.from_registry('busybox:latest')\n"
@@ -34,20 +35,20 @@ def test_a_step_gets_the_clients_value(
     import hashlib
 
     context = project(USE.format(nonce=nonce, secret=secret))
-    tools = with_env(frontend, SECRET_OF_TEST="the-value")
+    tools = with_env(frontend, SECRET_OF_TEST=CANARY)
     out = tmp_path / "out"
     tools.gateway(
         context, f"--secret=id={identifier},env=SECRET_OF_TEST", f"--output=type=local,dest={out}"
     ).ok()
-    expected = hashlib.sha256(f"{nonce} the-value\n".encode()).hexdigest()
+    expected = hashlib.sha256(f"{nonce} {CANARY}\n".encode()).hexdigest()
     assert (out / "sum").read_text().split()[0] == expected
 
 
 def test_docker_build_gives_it_too(docker: Tools, project: Callable[..., Path], nonce: str) -> None:
     context = project(USE.format(nonce=nonce, secret="Secret.from_local_environ(['TOKEN'])"))
-    tools = with_env(docker, TOKEN="the-value")
+    tools = with_env(docker, TOKEN=CANARY)
     seen = tools.docker_build(context, "--secret=id=TOKEN").ok()
-    assert "the-value" not in seen.text
+    assert CANARY not in seen.text
 
 
 @pytest.mark.parametrize("door", ["docker", "buildctl"])
@@ -81,10 +82,10 @@ def test_a_failing_step_does_not_show_its_secrets(
         START
         + f"image = busybox.run_commands('echo {nonce}; exit 3', secrets=[Secret.from_dict({{'TOKEN': 'x'}})])\n"
     )
-    tools = with_env(frontend, TOKEN="canary-in-a-failing-step")
+    tools = with_env(frontend, TOKEN=CANARY)
     seen = tools.gateway(context, "--secret=id=TOKEN").failed()
     assert "exit code: 3" in seen.stderr
-    assert "canary-in-a-failing-step" not in seen.text
+    assert CANARY not in seen.text
 
 
 def test_another_value_runs_nothing_again(frontend: Tools, project: Callable[..., Path], nonce: str) -> None:

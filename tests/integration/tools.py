@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.integration import canary
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -99,6 +101,7 @@ class Tools:
             timeout=timeout,
             check=False,
         )
+        canary.note(done.stdout + done.stderr)
         return Ran(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
 
     @property
