@@ -120,6 +120,7 @@ class ImageBuild:
                 output=self._printed.append,
                 on_stuck=on_stuck,
                 directory=DEFINITION,
+                compat=options.compat,
             )
         finally:
             read_environment(True)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 _TIMEOUT = "LLB_IMAGE_FILE_TIMEOUT"
-_OURS = ("SOURCE_DATE_EPOCH", _TIMEOUT)
+_COMPAT = "LLB_COMPAT"
+_OURS = ("SOURCE_DATE_EPOCH", _TIMEOUT, _COMPAT)
 
 
 class Options(Value):
@@ -42,6 +43,8 @@ class Options(Value):
     build: BuildOptions
     cache_imports: tuple[CacheImport, ...]
     timeout: float
+    compat: bool
+    """Whether `import modal` gives the recorder."""
 
     def for_target(self, name: str, platform: Platform) -> BuildOptions:
         """The compiler's options for one of the images."""
@@ -93,6 +96,7 @@ def parse(environment: Environment) -> Options:
         build=_build_options(environment, build_args),
         cache_imports=imports,
         timeout=_value(_TIMEOUT, build_args, _seconds, 60.0),
+        compat=_value(_COMPAT, build_args, _boolean, True),
     )
 
 

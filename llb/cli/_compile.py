@@ -25,7 +25,7 @@ _TIMEOUT = "LLB_IMAGE_FILE_TIMEOUT"
 
 
 @click.command("compile", short_help="Compile an image file to an LLB definition.")
-@click.argument("file", type=_FILE)
+@click.argument("file", type=_FILE, metavar="FILE[:TARGET]")
 @click.option("--target", metavar="NAME", help="Which image of FILE; default: `image`, or the only one.")
 @click.option("--platform", metavar="OS/ARCH", help="What to compile for.  [default: linux/amd64]")
 @click.option(
@@ -48,6 +48,11 @@ _TIMEOUT = "LLB_IMAGE_FILE_TIMEOUT"
     multiple=True,
     help="A value for `llb.build_arg(NAME)`; NAME alone takes it from the environment.",
 )
+@click.option(
+    "--compat/--no-compat",
+    default=True,
+    help="`import modal` gives a recorder, or what is installed.  [default: compat]",
+)
 @click.option("--config-out", metavar="F", type=_FILE, help="Write the image config (OCI JSON) here.")
 @click.option(
     "--format",
@@ -65,6 +70,7 @@ def compile_command(
     bases: Path | None,
     context: Path,
     build_args: tuple[str, ...],
+    compat: bool,
     config_out: Path | None,
     format_: str,
     output: Path | None,
@@ -80,7 +86,13 @@ def compile_command(
       llb compile image.py --target dev --platform linux/arm64 -o dev.llb
       llb compile image.py --bases bases.json --config-out config.json -o image.llb
       llb compile image.py --format text
+      llb compile app.py:web | buildctl build --local context=.
     """
+    if not file.exists() and ":" in file.name:
+        name, _, named = str(file).rpartition(":")
+        if target not in (None, named):
+            raise click.UsageError(f"--target {target} and {file} name two targets")
+        file, target = Path(name), named
     if format_ == "bytes" and output is None and sys.stdout is not None and sys.stdout.isatty():  # pyright: ignore[reportUnnecessaryComparison]
         raise click.UsageError(
             "a definition is binary: pipe it to buildctl, name a file with -o, or use --format text"
@@ -93,7 +105,7 @@ def compile_command(
         raise click.UsageError("-o and --config-out name the same file")
     args = _named_values(build_args)
     stdout = take_stdout() if output is None else None
-    definition = _compile(file, target, platform, bases, context, args)
+    definition = _compile(file, target, platform, bases, context, args, compat)
     rendered = _render(definition, format_)
     if config_out is not None:
         write(config_out, definition.image_config)
@@ -112,6 +124,7 @@ def _compile(
     bases: Path | None,
     context: Path,
     args: dict[str, str],
+    compat: bool,
 ) -> ImageDefinition:
     from llb import imagefile
     from llb.image import Bases, LocalDirectory, compile_to_llb
@@ -131,7 +144,9 @@ def _compile(
         except InvalidError as error:
             raise InvalidError(f"{bases}: {error.message}", hint=error.hint) from None
     source = _read(file, "the image file")
-    loaded = imagefile.execute(source, str(file), build_args=args, timeout=timeout, directory=str(Path.cwd()))
+    loaded = imagefile.execute(
+        source, str(file), build_args=args, timeout=timeout, directory=str(Path.cwd()), compat=compat
+    )
     declared = {argument.name for argument in loaded.build_args}
     for name in sorted(set(args) - declared - {_TIMEOUT}):
         click.echo(

@@ -9,6 +9,7 @@ from llb.image.chain import Chain, chained
 from llb.image.commands import Commands
 from llb.image.config import Config
 from llb.image.files import Files
+from llb.image.imports import Imports
 from llb.image.joins import Joins
 from llb.image.packages import Packages
 from llb.image.runtime import Runtime
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
 
 
-class Image(Bases, Commands, Packages, Config, Runtime, Files, Joins):
+class Image(Bases, Commands, Packages, Config, Runtime, Files, Joins, Imports):
     """A container image: a base, and steps on top of it.
 
     A factory starts a chain: `debian_slim`, `from_registry`, `from_scratch`. Each method gives a new image

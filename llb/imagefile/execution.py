@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from types import ModuleType, TracebackType
     from typing import NoReturn, TextIO, TypeVar
 
+    from llb.compat.evaluation import Evaluation
+
     _T = TypeVar("_T")
 
 MODULE_NAME = "__image__"
@@ -38,6 +40,7 @@ def execute(
     output: Callable[[str], object] | None = None,
     on_stuck: Callable[[UserCodeError], object] | None = None,
     directory: str = "",
+    compat: bool = True,
 ) -> ImageFile:
     """Executes an image file.
 
@@ -54,6 +57,8 @@ def execute(
         on_stuck: told, in a process of its own, of code that even the timeout cannot interrupt; the process
             that executes the file ends soon after.
         directory: what `filename` is relative to; `__file__` is below it.
+        compat: `import modal` gives a recorder, whether `modal` is installed or not (`llb.compat`); else it
+            is a module like any other.
 
     Raises:
         ImageFileError: it cannot be compiled, raises, exits, or takes too long.
@@ -66,6 +71,7 @@ def execute(
         modules if modules is not None else DirectoryModules(os.path.dirname(filename)),
         output if output is not None else sys.stderr.write,
         directory,
+        compat,
     )
     names = imported_names(source)
     if names:
@@ -242,6 +248,7 @@ class Run:
         modules: Modules,
         output: Callable[[str], object],
         directory: str,
+        compat: bool,
     ) -> None:
         self.filename = filename
         self.directory = directory
@@ -250,9 +257,13 @@ class Run:
         self.declared: dict[str, BuildArg] = {}
         self.sources = {filename: source}
         """The user's files that took part, by display name."""
+        self._inside = False
         self.busy = 0
         """Nonzero while code of ours runs for the user's, which must not be interrupted."""
         self.finder = Finder(self)
+        self.evaluation: Evaluation | None = None
+        """Of a script that uses `modal`."""
+        self._compat = compat
         self._output = _Output(output)
         self._pid = os.getpid()
 
@@ -262,11 +273,50 @@ class Run:
         namespace = module.__dict__
         file = ModuleFile(self.filename, source)
         loader = Loader(file, self.directory)
-        namespace |= {"__file__": loader.path, "__loader__": loader}
+        namespace |= {"__file__": loader.path, "__loader__": loader, "__package__": self.finder.package}
         self._take_over(module)
-        # Compiled in there too, so that its warnings are shown.
-        self.guarded(lambda: exec(compile_file(source, self.filename), namespace), timeout, on_stuck)  # noqa: S102
-        return ImageFile(self.filename, namespace, images_in(namespace), tuple(self.declared.values()))
+
+        ended: list[Location] = []
+
+        def body() -> None:
+            try:
+                # Compiled in there too, so that its warnings are shown.
+                exec(compile_file(source, self.filename), namespace)  # noqa: S102
+            except BaseException as error:
+                if self.evaluation is None or not self._ends(error):
+                    raise
+                ended.extend(self.frames(error.__traceback__)[-1:])
+
+        self.look_at(source)
+        self.guarded(body, timeout, on_stuck)
+        images = images_in(namespace)
+        declared = tuple(self.declared.values())
+        if self.evaluation is None:
+            return ImageFile(self.filename, namespace, images, declared)
+        found = self.evaluation.targets(namespace, images, self.filename)
+        for name in self.build_args:  # the script sees them as environment variables
+            if name not in self.declared:
+                declared += (BuildArg(name, None, "", self.build_args[name], Location(self.filename, 1)),)
+        return ImageFile(self.filename, namespace, found.images, declared, found.aliases, found.used, *ended)
+
+    @staticmethod
+    def _ends(error: BaseException) -> bool:
+        """Whether a script has come to where only the service it was written for can go on."""
+        from llb.compat.handles import EndedError
+
+        return isinstance(error, EndedError)
+
+    def look_at(self, source: bytes) -> None:
+        """Told of each file of the user's before it runs: one that uses `modal` makes this a script's run."""
+        if self._compat and self.evaluation is None and b"modal" in source:
+            from llb.compat.detection import imports_library
+
+            if imports_library(source):
+                from llb.compat.evaluation import Evaluation
+
+                self.evaluation = Evaluation(self.sources.get, self.build_args)
+                if self._inside:
+                    self.evaluation.enter()
 
     def guarded(
         self, function: Callable[[], _T], timeout: float, on_stuck: Callable[[UserCodeError], object] | None
@@ -276,6 +326,9 @@ class Run:
         sys.stdout = sys.stderr = self._as_text()
         sys.argv = [self.filename]
         descriptor = _divert_stdout()
+        self._inside = True
+        if self.evaluation is not None:
+            self.evaluation.enter()
         watch = Watch(self, timeout, on_stuck)
         watch.start()
         try:
@@ -284,6 +337,9 @@ class Run:
                     return function()
             finally:
                 watch.stop()
+                self._inside = False
+                if self.evaluation is not None:
+                    self.evaluation.leave()
         except BaseException as error:  # noqa: BLE001 - whatever the user's code does
             raise self._explained(error, timeout) from None
         finally:
@@ -347,6 +403,9 @@ class Run:
             if len(message) > _MESSAGE_LIMIT:
                 break
         if isinstance(error, ModuleNotFoundError):
+            if (error.name or "").partition(".")[0] == "modal":
+                hint = "With --compat, or --build-arg LLB_COMPAT=1, `import modal` gives a recorder."
+                return UserCodeError(message, frames, hint=hint)
             return UserCodeError(message, frames, hint=_missing_module(error.name or ""))
         if len(frames) > 1:
             shown = frames if len(frames) <= 8 else [*frames[:3], *frames[-4:]]

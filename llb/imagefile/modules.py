@@ -26,6 +26,10 @@ class Modules:
         """A module by its dotted name; a directory of modules is a package without data."""
         return None
 
+    def find_in(self, directory: str, name: str) -> ModuleFile | None:  # noqa: ARG002
+        """A module in another directory: as `__file__` names it, or relative to where display names start."""
+        return None
+
 
 class DirectoryModules(Modules):
     """The modules of a directory on disk."""
@@ -34,7 +38,10 @@ class DirectoryModules(Modules):
         self._directory = directory
 
     def find(self, name: str) -> ModuleFile | None:
-        path = os.path.join(self._directory, *name.split("."))
+        return self.find_in(self._directory, name)
+
+    def find_in(self, directory: str, name: str) -> ModuleFile | None:
+        path = os.path.join(directory, *name.split("."))
         for candidate, package in ((os.path.join(path, "__init__.py"), True), (f"{path}.py", False)):
             try:
                 with open(candidate, "rb") as file:
@@ -74,12 +81,23 @@ def _elsewhere(top: str) -> bool:
     return top == "llb" or top in sys.stdlib_module_names
 
 
+PACKAGE = "__image_package__"
+_DOT = "\u2024"
+"""Stands for a dot in the name of a directory."""
+
+
 class Finder:
     """Imports the modules beside an image file, as `sys.path[0]` would, from wherever they are."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self.loaded: list[str] = []
+        directory = os.path.normpath(os.path.dirname(run.filename) or ".").replace(os.sep, "/")
+        self._directory = [] if directory == "." else directory.split("/")
+        self.package = ".".join([PACKAGE, *[part.replace(".", _DOT) for part in self._directory]])
+        """What relative imports of the image file start from: its directory, by names of our own, as the
+        real ones may be no names (`06-web.d`) or those of installed packages."""
+        self._path = list(sys.path)
 
     def find_spec(
         self,
@@ -87,19 +105,24 @@ class Finder:
         path: Sequence[str] | None = None,  # noqa: ARG002
         target: ModuleType | None = None,  # noqa: ARG002
     ) -> ModuleSpec | None:
-        if _elsewhere(fullname.partition(".")[0]) or not self._asked_by_user():
+        top = fullname.partition(".")[0]
+        if _elsewhere(top) or not self._asked_by_user():
             return None
-        self._run.busy += 1
+        run = self._run
+        if top == "modal" and run.evaluation is not None:
+            return run.evaluation.library_spec(fullname)
+        run.busy += 1
         try:
-            file = self._run.modules.find(fullname)
+            file = self._package_file(fullname) if top == PACKAGE else self._file(fullname)
         finally:
-            self._run.busy -= 1
+            run.busy -= 1
         if file is None:
             return None
         from importlib.machinery import ModuleSpec
 
+        run.look_at(file.data)
         self.loaded.append(fullname)
-        self._run.sources[file.filename] = file.data
+        run.sources[file.filename] = file.data
         loader = Loader(file, self._run.directory)  # deriving from importlib's would import it
         spec = ModuleSpec(fullname, loader, origin=file.filename, is_package=file.package)  # pyright: ignore[reportArgumentType]
         if spec.submodule_search_locations is not None:
@@ -107,6 +130,32 @@ class Finder:
                 os.path.dirname(file.filename) if file.data else file.filename
             )
         return spec
+
+    def _file(self, name: str) -> ModuleFile | None:
+        """A module beside the image file; a script's may also be in the working directory, or on its path."""
+        find = self._run.modules.find_in
+        file = self._run.modules.find(name)
+        if file is not None or self._run.evaluation is None:
+            return file
+        for directory in ("", *[entry for entry in sys.path if entry not in self._path]):
+            file = find(directory, name)
+            if file is not None:
+                break
+        return file
+
+    def _package_file(self, name: str) -> ModuleFile | None:
+        """What a relative import names: a module beside the image file or above, or one of its packages."""
+        parts = [part.replace(_DOT, ".") for part in name.split(".")[1:]]
+        own, modules = self._directory, self._run.modules
+        if own[: len(parts)] == parts:  # a directory above, or its own: run as package, if it is one
+            init = modules.find("__init__")
+            if init is not None and len(parts) < len(own):
+                init = modules.find_in("/".join(parts), "__init__")
+            directory = "/".join(parts)
+            return ModuleFile(init.filename if init else directory, init.data if init else b"", True)
+        if parts[: len(own)] == own:
+            return modules.find(".".join(parts[len(own) :]))
+        return modules.find_in("/".join(parts[:-1]), parts[-1])
 
     def _asked_by_user(self) -> bool:
         """Whether it is the user's code that imports, not a library on its own behalf."""

@@ -26,23 +26,27 @@ def images_in(namespace: Mapping[str, Any]) -> dict[str, Image]:
 
 
 def pick(file: ImageFile, target: str | None = None) -> tuple[str, Image]:
-    """The image that is meant: `target`, else `image`, else the only one.
+    """The image that is meant: `target`, else the one that all of a script's functions use, else `image`,
+    else the only one.
 
     Raises:
         TargetError: there is none such, or it is not clear which one is meant.
     """
     targets = file.targets
     if target:
-        if target in targets:
-            return target, targets[target]
+        name = (file.aliases or {}).get(target, target)
+        if name in targets:
+            return name, targets[name]
         raise _no_such_target(file, target)
+    if len(file.used) == 1:
+        return next((name, image) for name, image in targets.items() if image is file.used[0])
     if "image" in targets:
         return "image", targets["image"]
     if len({id(image) for image in targets.values()}) == 1:
         return next(iter(targets.items()))
     if not targets:
         raise TargetError(
-            f"{file.name} defines no image",
+            f"{file.name} defines no image{_ended(file)}",
             hint='Give one a name at module level: image = Image.debian_slim("3.12")…',
             location=Location(file.name, 1),
         )
@@ -57,7 +61,7 @@ def _no_such_target(file: ImageFile, target: str) -> TargetError:
     if target in file.namespace:
         message = f"{target!r} in {file.name} is not an image, but {kind_of(file.namespace[target])}"
     else:
-        message = f"{file.name} has no target {target!r}"
+        message = f"{file.name} has no target {target!r}{_ended(file)}"
     if not file.targets:
         return TargetError(message, hint="It defines no image at all.", location=Location(file.name, 1))
     from difflib import get_close_matches
@@ -68,6 +72,12 @@ def _no_such_target(file: ImageFile, target: str) -> TargetError:
         hint = f"Did you mean {close[0]!r}? {hint}"
     nearest = file.targets[close[0]] if close else list(file.targets.values())[-1]
     return TargetError(message, hint=hint, location=_location(nearest))
+
+
+def _ended(file: ImageFile) -> str:
+    if file.ended is None:
+        return ""
+    return f" before {file.ended}, where it starts what only the service can run"
 
 
 def _location(image: Image) -> Location:

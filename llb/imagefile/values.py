@@ -33,8 +33,15 @@ class ImageFile(Value):
     """Its display name: relative to the directory that it was given in."""
     namespace: Mapping[str, Any]
     targets: Mapping[str, Image]
-    """Its public module-level images, in the order of their names' first assignment."""
+    """Its public module-level images, in the order of their names' first assignment; of a script that uses
+    `modal` also those of its functions, classes, sandboxes and apps."""
     build_args: tuple[BuildArg, ...] = ()
+    aliases: Mapping[str, str] | None = None
+    """Other names of targets, which are not listed."""
+    used: tuple[Image, ...] = ()
+    """The images that functions, classes and sandboxes of a script ask for, each once."""
+    ended: Location | None = None
+    """Where its evaluation ended early: at what only a service could do."""
 
 
 class UserCodeError(ImageFileError):

@@ -268,6 +268,7 @@ def test_the_methods() -> None:
         "from_registry",
         "from_scratch",
         "healthcheck",
+        "imports",
         "labels",
         "merge",
         "pip_install",
