@@ -4,7 +4,7 @@ PY := .venv/bin/python
 ENGINE := $(PY) -m tests.rig up
 WITH_ENGINE := . .engine/env &&
 
-.PHONY: help setup check unit test bench demo engine engine-stop frontend proto golden format clean
+.PHONY: help setup check unit test bench demo engine engine-stop frontend proto freeze golden format clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -40,6 +40,9 @@ demo: setup      ## build examples/hello on a real BuildKit, and run what it bui
 
 proto: setup     ## regenerate llb/pb from proto/
 	@$(PY) proto/generate.py
+
+freeze: setup    ## write the frozen digests of the builder versions anew (tests/golden/recipes.json)
+	@$(PY) -m tests.golden.recipes --freeze
 
 golden: setup    ## regenerate the frozen digests with BuildKit's own Go client
 	@$(PY) -m tests.golden.definitions --update

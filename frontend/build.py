@@ -5,6 +5,7 @@ from __future__ import annotations
 from frontend import clock, report
 from frontend import options as build_options
 from frontend.loading import DEFINITION
+from frontend.project import Project
 from frontend.resolver import GatewayResolver
 from llb import _json, graph, imagefile
 from llb.errors import LLBError, UnsupportedError
@@ -14,6 +15,7 @@ from llb.graph import SourceFile
 from llb.image import bases_of, compile_to_llb
 from llb.image.build import Build
 from llb.image.chain import step_of
+from llb.image.recipes import DEFAULT_PYTHON, PYTHON_ARGUMENT
 from llb.image.resolver import Resolver
 from llb.image.secrets import read_environment
 from llb.image.step import steps_of
@@ -78,11 +80,14 @@ class ImageBuild:
         request = self._environment.options.get("requestid", "")
         if request:
             return self._answer(request, options, on_stuck)
+        project = Project(self._bridge, self._environment)
+        if not options.build.builder_version and "context" not in self._inputs:
+            project.guess(self._loaded.data)
         file = self._execute(options, on_stuck)
         clock.tick("image file executed")
         name, image = imagefile.pick(file, options.target)
         self._note_unused(options, file)
-        return self._solve(options, name, image, on_stuck)
+        return self._solve(options, name, image, project, on_stuck)
 
     def _answer(self, request: str, options: Options, on_stuck: Callable[[UserCodeError], object]) -> Result:
         """The answer to a question that was asked instead of a build."""
@@ -114,7 +119,7 @@ class ImageBuild:
             return imagefile.execute(
                 self._loaded.data,
                 self._loaded.filename,
-                build_args=options.build_args,
+                build_args={PYTHON_ARGUMENT: DEFAULT_PYTHON, **options.build_args},
                 timeout=options.timeout,
                 modules=self._modules,
                 output=self._printed.append,
@@ -136,7 +141,12 @@ class ImageBuild:
     # -- compiling and solving
 
     def _solve(
-        self, options: Options, name: str, image: Image, on_stuck: Callable[[UserCodeError], object]
+        self,
+        options: Options,
+        name: str,
+        image: Image,
+        project: Project,
+        on_stuck: Callable[[UserCodeError], object],
     ) -> Result:
         resolver = GatewayResolver(
             self._bridge,
@@ -147,11 +157,12 @@ class ImageBuild:
             self._questions,
             lambda function: imagefile.call(function, timeout=options.timeout, on_stuck=on_stuck),
             self._loaded.local,
+            project,
         )
         jobs = [(platform, options.for_target(name, platform)) for platform in options.platforms]
         # All questions of all platforms are on their way before the first answer is needed.
         for platform, asked in jobs:
-            resolver.prefetch(bases_of(image, platform=platform, options=asked))
+            resolver.prefetch(bases_of(image, platform=platform, options=asked, resolver=resolver))
         paths = _local_paths(image, resolver, *jobs[0])
         if "context" in self._inputs and any(context == "context" for context, _ in paths):
             raise UnsupportedError(
@@ -215,6 +226,8 @@ class _Paths(Resolver):
     def __init__(self, resolver: Resolver) -> None:
         self.asked: list[tuple[str, str]] = []
         self.place = resolver.place
+        self.project = resolver.project
+        self.default_python = resolver.default_python
 
     def stat(self, context: str, path: str) -> LocalEntry | None:
         self.asked.append((context, path))

@@ -10,6 +10,7 @@ from llb._value import Value
 from llb.errors import InvalidError
 from llb.gateway import CacheImport
 from llb.image import BuildOptions
+from llb.image.recipes import PYTHON_ARGUMENT, VERSION_VARIABLES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 _TIMEOUT = "LLB_IMAGE_FILE_TIMEOUT"
 _COMPAT = "LLB_COMPAT"
-_OURS = ("SOURCE_DATE_EPOCH", _TIMEOUT, _COMPAT)
+_OURS = ("SOURCE_DATE_EPOCH", _TIMEOUT, _COMPAT, PYTHON_ARGUMENT, *VERSION_VARIABLES)
 
 
 class Options(Value):
@@ -102,7 +103,10 @@ def parse(environment: Environment) -> Options:
 
 def _build_options(environment: Environment, build_args: Mapping[str, str]) -> BuildOptions:
     options = environment.options
+    versions = [build_args[name] for name in VERSION_VARIABLES if build_args.get(name)]
     return BuildOptions(
+        builder_version=versions[0] if versions else "",
+        python_version=build_args.get(PYTHON_ARGUMENT, ""),
         labels=tuple(environment.prefixed("label:").items()),
         extra_hosts=_value("add-hosts", options, _hosts, ()),
         network=_value("force-network-mode", options, _one_of("sandbox", "host", "none"), "sandbox"),

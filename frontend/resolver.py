@@ -11,6 +11,7 @@ from llb.gateway.bases import base_error
 from llb.graph import Definition, Platform
 from llb.image import LocalEntry, ResolvedBase, ResolvedContext, Resolver
 from llb.image.patterns import escape
+from llb.image.recipes import DEFAULT_PYTHON
 from llb.image.resolver import resolve_links
 
 TYPE_CHECKING = False
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from frontend.bases import BaseQuestions
     from frontend.environment import Environment
     from frontend.options import Options
+    from frontend.project import Project
     from llb.gateway import Bridge, ImageMeta, Pending, Pong, Result, Stat
 
     _T = TypeVar("_T")
@@ -44,9 +46,11 @@ class GatewayResolver(Resolver):
         questions: BaseQuestions,
         guard: Callable[[Callable[[], Any]], Any],
         definition: str,
+        project: Project,
     ) -> None:
         self.capabilities = pong.llb_caps
         self.has_secret_values = False
+        self.default_python = DEFAULT_PYTHON  # our interpreter says nothing of the user's
         self._bridge = bridge
         self._environment = environment
         self._options = options
@@ -54,7 +58,11 @@ class GatewayResolver(Resolver):
         self._questions = questions
         self._guard = guard
         self._definition = definition
+        self._project = project
         self._listings: dict[tuple[str, str], _Listing] = {}
+
+    def project(self) -> bytes | None:
+        return None if "context" in self._inputs else self._project.data()
 
     # -- bases
 

@@ -53,6 +53,12 @@ _TIMEOUT = "LLB_IMAGE_FILE_TIMEOUT"
     default=True,
     help="`import modal` gives a recorder, or what is installed.  [default: compat]",
 )
+@click.option(
+    "--builder-version",
+    metavar="VERSION",
+    default="",
+    help="What debian_slim and its kin mean.  [default: what environment or pyproject.toml say, or 2025.06]",
+)
 @click.option("--config-out", metavar="F", type=_FILE, help="Write the image config (OCI JSON) here.")
 @click.option(
     "--format",
@@ -71,6 +77,7 @@ def compile_command(
     context: Path,
     build_args: tuple[str, ...],
     compat: bool,
+    builder_version: str,
     config_out: Path | None,
     format_: str,
     output: Path | None,
@@ -105,7 +112,7 @@ def compile_command(
         raise click.UsageError("-o and --config-out name the same file")
     args = _named_values(build_args)
     stdout = take_stdout() if output is None else None
-    definition = _compile(file, target, platform, bases, context, args, compat)
+    definition = _compile(file, target, platform, bases, context, args, compat, builder_version)
     rendered = _render(definition, format_)
     if config_out is not None:
         write(config_out, definition.image_config)
@@ -125,9 +132,11 @@ def _compile(
     context: Path,
     args: dict[str, str],
     compat: bool,
+    builder_version: str,
 ) -> ImageDefinition:
     from llb import imagefile
-    from llb.image import Bases, LocalDirectory, compile_to_llb
+    from llb.image import Bases, BuildOptions, LocalDirectory, compile_to_llb
+    from llb.image.recipes import PYTHON_ARGUMENT, VERSION_VARIABLES
 
     timeout = _timeout(args)
 
@@ -144,16 +153,27 @@ def _compile(
         except InvalidError as error:
             raise InvalidError(f"{bases}: {error.message}", hint=error.hint) from None
     source = _read(file, "the image file")
+    own_python = f"{sys.version_info[0]}.{sys.version_info[1]}"
     loaded = imagefile.execute(
-        source, str(file), build_args=args, timeout=timeout, directory=str(Path.cwd()), compat=compat
+        source,
+        str(file),
+        build_args={PYTHON_ARGUMENT: own_python, **args},
+        timeout=timeout,
+        directory=str(Path.cwd()),
+        compat=compat,
     )
     declared = {argument.name for argument in loaded.build_args}
-    for name in sorted(set(args) - declared - {_TIMEOUT}):
+    for name in sorted(set(args) - declared - {_TIMEOUT, PYTHON_ARGUMENT, *VERSION_VARIABLES}):
         click.echo(
             f"note: {file} does not use the build argument {name}: llb.build_arg(NAME) reads one", err=True
         )
     _, image = imagefile.pick(loaded, target)
-    definition = compile_to_llb(image, platform=platform, resolver=Context(str(context), bases=known))
+    versions = [builder_version, *[args.get(name, "") for name in VERSION_VARIABLES]]
+    options = BuildOptions(
+        builder_version=next(filter(None, versions), ""), python_version=args.get(PYTHON_ARGUMENT, "")
+    )
+    resolver = Context(str(context), bases=known)
+    definition = compile_to_llb(image, platform=platform, resolver=resolver, options=options)
     for note in definition.notes:
         click.echo(f"note: {note}", err=True)
     if not definition.ops:

@@ -6,10 +6,12 @@ from llb import graph
 from llb.errors import BaseError, InvalidError, UnsupportedError
 from llb.graph.reference import Reference
 from llb.image import arguments
-from llb.image.build import image_source, parse_reference
+from llb.image.build import image_source, parse_reference, require_linux
 from llb.image.chain import Chain, started
-from llb.image.config import resolved
-from llb.image.recipes import DEFAULT_RECIPE, RECIPES, check_python_type
+from llb.image.commands import run
+from llb.image.config import resolved, words_text
+from llb.image.packages import install_with_apt, install_with_pip
+from llb.image.recipes import check_python_type
 from llb.image.step import Lowered, Step
 from llb.oci import DEFAULT_PATH, ImageConfig
 
@@ -33,16 +35,16 @@ class FromRegistry(Step):
     def vertices(self) -> int:
         return 1
 
-    def reference(self) -> Reference:
+    def reference(self, build: Build) -> Reference:  # noqa: ARG002
         return parse_reference(self.tag)
 
     def announce(self, build: Build) -> None:
         if self.tag == "scratch":
             raise InvalidError("scratch is no image of a registry", hint="Write Image.from_scratch().")
-        build.want_base(str(self.reference()), build.platform)
+        build.want_base(str(self.reference(build)), build.platform)
 
     def lower(self, below: Lowered, build: Build) -> Lowered:  # noqa: ARG002 (there is nothing below)
-        reference = self.reference()
+        reference = self.reference(build)
         platform = build.platform
         replaced = build.named_context(reference)
         if replaced is not None:
@@ -96,13 +98,38 @@ class FromRegistry(Step):
 
 
 class DebianSlim(FromRegistry):
-    """Python on Debian. `tag` is the Python version, empty for the recipe's own."""
+    """Python on Debian. `tag` is the Python version; empty: the build's default."""
 
     method = "debian_slim"
 
-    def reference(self) -> Reference:
-        recipe = RECIPES[DEFAULT_RECIPE]
-        return parse_reference(f"python:{recipe.python(self.tag or None)}-slim-{recipe.debian}")
+    @property
+    def vertices(self) -> int:
+        return 4
+
+    def reference(self, build: Build) -> Reference:
+        recipe = build.recipe
+        version = recipe.python(self.tag or build.default_python(self.method))
+        return parse_reference(f"python:{version}-slim-{recipe.debian}")
+
+    def lower(self, below: Lowered, build: Build) -> Lowered:
+        require_linux(build, self.method)
+        recipe = build.recipe
+        lowered = super().lower(below, build)
+        lowered = install_with_apt(self, lowered, build, recipe.packages)
+        lowered = install_with_pip(self, lowered, build, ("--upgrade", *recipe.tools))
+        lowered = run(self, lowered, build, _NONINTERACTIVE, f"{self.method}: debconf asks nothing")
+        return with_command(lowered, build, recipe.cmd)
+
+
+_NONINTERACTIVE = "echo 'debconf debconf/frontend select Noninteractive' | debconf-set-selections"
+
+
+def with_command(lowered: Lowered, build: Build, cmd: tuple[str, ...]) -> Lowered:
+    """With a recipe's command, as a base's: an `entrypoint` drops it."""
+    if not cmd:
+        return lowered
+    history = build.history(f"CMD {words_text(cmd)}", empty_layer=True)
+    return lowered.configured(lowered.config.replace(cmd=cmd), history)
 
 
 class FromScratch(Step):
@@ -191,19 +218,25 @@ class Bases(Chain):
     @classmethod
     @started
     def debian_slim(cls, python_version: str | None = None, force_build: bool = False) -> Self:
-        """Python on a small Debian: the `python:…-slim` image of Docker Hub, of a fixed patch release.
+        """Python on a small Debian, with compilers: the `python:…-slim` image of Docker Hub and more.
 
-        Compilers and the other build tools that come with this base elsewhere are not in it yet: add them
-        with `apt_install("build-essential")`.
+        The builder version says the rest: which Debian and which patch release (`docs/recipes.md`). On it
+        gcc, gfortran and build-essential are installed, pip, wheel and uv are brought up to date, and debconf
+        is told to ask nothing: one vertex each. From builder 2025.06 on, its command sleeps for two days, so
+        that a container of it stays.
 
         Args:
             python_version: `"3.12"` for the patch release that the builder version fixes, `"3.12.4"` for that
-                one, None for the builder version's own series (3.12), whatever Python runs this.
+                one, None for the series of the interpreter that evaluates the image file, so where Python or
+                `llb compile` builds. The frontend container, whose interpreter is not the user's, takes 3.12
+                and says so; `--build-arg LLB_PYTHON_VERSION=3.11` changes it, and the image file sees it as
+                `llb.build_arg("LLB_PYTHON_VERSION")`.
             force_build: use no cached result of any step of this chain.
 
         Raises:
             InvalidTypeError: `python_version` is not a string: 3.10 as a number is 3.1.
-            InvalidError: it is empty. That a version is not available is found when the image is compiled.
+            InvalidError: it is empty. That a version is not available, or free-threaded, is found when the
+                image is compiled.
 
         Example:
             ```python

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 from llb import graph
 from llb.errors import InvalidError, LocalDirectoryError, LocalFileError, UnsupportedError
 from llb.graph import Meta, ProgressGroup, SourceRange
@@ -9,15 +12,18 @@ from llb.graph.definition import sha256
 from llb.graph.paths import clean
 from llb.graph.reference import Reference
 from llb.image.patterns import escape
+from llb.image.recipes import PYTHON_ARGUMENT, recipe_of
 from llb.image.resolver import ResolvedBase
+from llb.image.settings import read_settings
 from llb.oci import DEFAULT_PATH, History, ImageConfig, timestamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from llb.graph import Platform, SecretEnv, SourceFile, State
     from llb.image.options import BuildOptions
+    from llb.image.recipes import Recipe
     from llb.image.resolver import LocalEntry, Resolver
     from llb.image.secrets import Secret, SecretRequest
     from llb.image.step import Lowered, Step
@@ -59,6 +65,8 @@ class Build:
         self._files: dict[str, SourceFile | None] = {}
         self._ranges: dict[tuple[str, int], tuple[SourceRange, ...]] = {}
         self._contexts = dict(options.contexts)
+        self._recipe: Recipe | None = None
+        self._project: Mapping[str, str] | None = None
         self._created = "" if options.source_date_epoch is None else timestamp(options.source_date_epoch)
 
     # -- the engine ------------------------------------------------------------------------------------------
@@ -72,6 +80,49 @@ class Build:
         """Tell the user something, once."""
         if text not in self.notes:
             self.notes.append(text)
+
+    # -- settings --------------------------------------------------------------------------------------------
+
+    @property
+    def recipe(self) -> Recipe:
+        """What this build's builder version says.
+
+        Raises:
+            VersionError: it is unknown.
+            InvalidError: the project's settings cannot be read.
+        """
+        if self._recipe is None:
+            self._recipe = recipe_of(self)
+        return self._recipe
+
+    def setting(self, option: str, variables: Sequence[str], name: str) -> tuple[str, str]:
+        """A setting, and where it comes from: the build's option, the environment now, the project's file.
+
+        Raises:
+            InvalidError: the project's settings cannot be read.
+        """
+        value: str = getattr(self.options, option)
+        if value:
+            return value, ""
+        for variable in variables:
+            if os.environ.get(variable):
+                return os.environ[variable], variable
+        if self._project is None:
+            self._project = read_settings(self.resolver.project())
+        return self._project.get(name, ""), "pyproject.toml"
+
+    def default_python(self, method: str) -> str:
+        """The series of Python of a base that names none."""
+        if self.options.python_version:
+            return self.options.python_version
+        series = self.resolver.default_python
+        if not series:
+            return f"{sys.version_info[0]}.{sys.version_info[1]}"
+        self.note(
+            f"{method}() names no Python version: {series} is taken. Name one, "
+            f"or build with --build-arg {PYTHON_ARGUMENT}=…"
+        )
+        return series
 
     # -- secrets ---------------------------------------------------------------------------------------------
 

@@ -110,15 +110,27 @@ def compile_to_llb(
 
 
 def bases_of(
-    image: Image, *, platform: str | Platform | None = None, options: BuildOptions = _NO_OPTIONS
+    image: Image,
+    *,
+    platform: str | Platform | None = None,
+    options: BuildOptions = _NO_OPTIONS,
+    resolver: Resolver | None = None,
 ) -> tuple[tuple[str, Platform], ...]:
     """What compiling an image will ask a resolver's `base` for: to ask for those of several images at once.
+
+    Args:
+        image: what will be compiled.
+        platform: what for.
+        options: with which options.
+        resolver: who knows the project's settings; default: there are none.
 
     Raises:
         InvalidTypeError: `image` is not an image.
         LLBError: a base cannot be named; the error knows the user's line.
     """
-    return _announced(image, platform, Resolver(), options, read_source_file, bases_only=True)[0].wanted_bases
+    return _announced(image, platform, resolver or Resolver(), options, read_source_file, bases_only=True)[
+        0
+    ].wanted_bases
 
 
 def _announced(

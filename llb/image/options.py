@@ -14,6 +14,10 @@ class BuildOptions(Value):
 
     no_cache: bool = False
     """Ignore the cached result of every step."""
+    builder_version: str = ""
+    """The recipes of `debian_slim` and its kin; empty: as the environment or the project says."""
+    python_version: str = ""
+    """The series of Python of a base that names none; empty: that of the interpreter that compiles."""
     labels: tuple[tuple[str, str], ...] = ()
     """Labels of the image, after those of the chain."""
     extra_hosts: tuple[tuple[str, str], ...] = ()

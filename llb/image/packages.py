@@ -6,16 +6,17 @@ from llb.errors import InvalidError
 from llb.image import arguments
 from llb.image.build import require_linux
 from llb.image.chain import Chain, chained
-from llb.image.commands import RunStep, cache_mount, run, run_options
+from llb.image.commands import NO_OPTIONS, RunOptions, RunStep, cache_mount, run, run_options
 from llb.image.step import Lowered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from typing import Self
 
     from llb.image.build import Build
     from llb.image.secrets import Secret
+    from llb.image.step import Step
 
 _APT_CACHE = "/var/cache/apt"
 _APT_LISTS = "/var/lib/apt/lists"
@@ -48,15 +49,22 @@ class AptInstall(RunStep):
 
     def lower(self, below: Lowered, build: Build) -> Lowered:
         require_linux(build, "apt_install")
-        # One command, not two: the lists are in a cache mount, which a cached update would not fill.
-        packages = " ".join([quote(one) for one in self.packages])
-        command = (
-            "apt-get update && DEBIAN_FRONTEND=noninteractive "
-            f"apt-get install -y -o Dir::Cache::Archives={_APT_ARCHIVES} {packages}"
-        )
-        mounts = (cache_mount(build, _APT_CACHE, "locked"), cache_mount(build, _APT_LISTS, "locked"))
-        text = f"apt_install {' '.join(self.packages)}"
-        return run(self, below, build, command, text, mounts=mounts, options=self.options)
+        return install_with_apt(self, below, build, self.packages, self.options)
+
+
+def install_with_apt(
+    step: Step, below: Lowered, build: Build, packages: Sequence[str], options: RunOptions = NO_OPTIONS
+) -> Lowered:
+    """Debian packages, by one vertex."""
+    # One command, not two: the lists are in a cache mount, which a cached update would not fill.
+    words = " ".join([quote(one) for one in packages])
+    command = (
+        "apt-get update && DEBIAN_FRONTEND=noninteractive "
+        f"apt-get install -y -o Dir::Cache::Archives={_APT_ARCHIVES} {words}"
+    )
+    mounts = (cache_mount(build, _APT_CACHE, "locked"), cache_mount(build, _APT_LISTS, "locked"))
+    text = f"{step.method} {' '.join(packages)}"
+    return run(step, below, build, command, text, mounts=mounts, options=options)
 
 
 class PipInstall(RunStep):
@@ -74,14 +82,26 @@ class PipInstall(RunStep):
 
     def lower(self, below: Lowered, build: Build) -> Lowered:
         require_linux(build, "pip_install")
-        # pip's cache is in its user's home; where that is root's, it is a mount. Elsewhere there is none.
-        is_root = below.config.user.partition(":")[0] in ("", "0", "root")
-        start = "python -m pip install" if is_root else "python -m pip install --no-cache-dir"
-        words = [start, *[quote(one) for one in self.packages]]
-        command = " ".join([*words, self.flags] if self.flags else words)
-        mounts = (cache_mount(build, _PIP_CACHE),) if is_root else ()
-        text = f"pip_install {' '.join(self.packages)}"
-        return run(self, below, build, command, text, mounts=mounts, options=self.options)
+        return install_with_pip(self, below, build, self.packages, self.flags, self.options)
+
+
+def install_with_pip(
+    step: Step,
+    below: Lowered,
+    build: Build,
+    packages: Sequence[str],
+    flags: str = "",
+    options: RunOptions = NO_OPTIONS,
+) -> Lowered:
+    """Python packages, by one vertex; `flags` are for the shell as they are."""
+    # pip's cache is in its user's home; where that is root's, it is a mount. Elsewhere there is none.
+    is_root = below.config.user.partition(":")[0] in ("", "0", "root")
+    start = "python -m pip install" if is_root else "python -m pip install --no-cache-dir"
+    words = [start, *[quote(one) for one in packages]]
+    command = " ".join([*words, flags] if flags else words)
+    mounts = (cache_mount(build, _PIP_CACHE),) if is_root else ()
+    text = f"{step.method} {' '.join(packages)}"
+    return run(step, below, build, command, text, mounts=mounts, options=options)
 
 
 def pip_options(

@@ -101,6 +101,14 @@ class Resolver:
     has_secret_values = True
     """Whether the values of secrets may be looked at here: never in the frontend container."""
 
+    default_python = ""
+    """The series of Python that a base has which names none; empty: that of the running interpreter."""
+
+    def project(self) -> bytes | None:
+        """The `pyproject.toml` of the main context; None if there is none, or it cannot be read."""
+        entry = self.stat("context", "pyproject.toml")
+        return self.read("context", entry.path) if entry is not None and entry.kind == "file" else None
+
     def prefetch(self, bases: Sequence[tuple[str, Platform]]) -> None:
         """Told once, before `base` is asked, which bases a compilation needs: to ask for them at once."""
 

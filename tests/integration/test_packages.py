@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.integration.tools import Tools
 
-SLIM = "from llb import Image\nslim = Image.debian_slim('3.11')\n"
+SLIM = "from llb import Image\nslim = Image.from_registry('python:3.11-slim-bookworm')\n"
 
 
 def names_in_top_layer(engine: Tools, reference: str) -> set[str]:

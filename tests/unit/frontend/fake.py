@@ -31,6 +31,8 @@ CAPS = frozenset(SINCE) | frozenset(  # what SINCE does not list is older than a
         "exec.meta.network",
         "exec.meta.setsdefaultpath",
         "exec.mount.bind",
+        "exec.mount.cache",
+        "exec.mount.cache.sharing",
         "exec.mount.tmpfs",
         "file.base",
         "constraints",

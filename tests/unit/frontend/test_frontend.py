@@ -764,3 +764,71 @@ def test_the_environment_is_taken_and_removed(monkeypatch: pytest.MonkeyPatch) -
     assert environment == Environment({"build-arg:A": "b=c", "target": ""}, "s", "[]")
     assert not [name for name in os.environ if name.startswith("BUILDKIT_FRONTEND")]
     assert "BUILDKIT_SESSION_ID" not in os.environ
+
+
+# -- builder versions
+
+
+PYTHON = "docker.io/library/python:"
+
+
+def shown(daemon: FakeDaemon) -> str:
+    return "\n".join([name for definition in daemon.solved for name in daemon.vertex_names(definition)])
+
+
+def slim(
+    text: str, options: Mapping[str, str] | None = None, project: str | None = None
+) -> tuple[str, FakeDaemon]:
+    """The base that `debian_slim` became, and the daemon that was asked."""
+    tags = ("3.12.10", "3.11.12", "3.12.2")
+    images = {f"{PYTHON}{tag}-slim-bookworm": CONFIG for tag in tags}
+    local = {} if project is None else {"context": {"pyproject.toml": project.encode()}}
+    daemon = run(text, options, images=images, local=local)
+    assert not daemon.returned or not daemon.returned.HasField("error"), daemon.error
+    [source] = [
+        op.source.identifier
+        for definition in daemon.solved
+        for op in ops_of(definition)
+        if op.source.identifier.startswith(f"docker-image://{PYTHON}")
+    ]
+    return source.removeprefix(f"docker-image://{PYTHON}").partition("@")[0], daemon
+
+
+def test_debian_slim_without_a_version_is_a_default_that_is_told_and_seen() -> None:
+    text = "print(build_arg('LLB_PYTHON_VERSION'))\nimage = Image.debian_slim()"
+    base, daemon = slim(text)
+    assert base == "3.12.10-slim-bookworm"
+    assert "image.py: 3.12" in shown(daemon)
+    assert "3.12 is taken" in shown(daemon)
+    base, daemon = slim(text, {"build-arg:LLB_PYTHON_VERSION": "3.11"})
+    assert base == "3.11.12-slim-bookworm"
+    assert "is taken" not in shown(daemon)
+    assert "does not use" not in shown(daemon)
+
+
+PROJECT = '[tool.llb]\nimage-builder-version = "2024.04"'
+
+
+@pytest.mark.parametrize("image", ["Image.debian_slim('3.12')", "getattr(Image, 'debian_slim')('3.12')"])
+def test_the_projects_builder_version(image: str) -> None:
+    base, daemon = slim(f"image = {image}", project=PROJECT)
+    assert base == "3.12.2-slim-bookworm"
+    [transfer] = [one for one in daemon.transfers if one["name"] == "context"]
+    assert transfer["local.followpaths"] == '["pyproject.toml"]'
+
+
+def test_a_build_argument_wins_over_the_project_which_is_not_asked_for() -> None:
+    for name in ("LLB_IMAGE_BUILDER_VERSION", "MODAL_IMAGE_BUILDER_VERSION"):
+        base, daemon = slim("image = Image.debian_slim('3.12')", {f"build-arg:{name}": "2025.06"}, PROJECT)
+        assert base == "3.12.10-slim-bookworm"
+        assert [one for one in daemon.transfers if one["name"] == "context"] == []
+
+
+def test_a_client_without_a_context_has_no_project() -> None:
+    assert slim("image = Image.debian_slim('3.12')")[0] == "3.12.10-slim-bookworm"
+
+
+def test_an_unknown_builder_version() -> None:
+    daemon = run("image = Image.debian_slim('3.12')", {"build-arg:LLB_IMAGE_BUILDER_VERSION": "1"})
+    assert "unknown builder version '1'" in daemon.error
+    assert "2025.06" in daemon.error

@@ -68,7 +68,11 @@ FROM = "FROM python:3.12-slim\n"
 CASES: dict[str, Case] = {
     "base and a command": Case(FROM + "RUN make", lambda: slim().run_commands("make")),
     "debian_slim": Case(
-        "FROM python:3.12.10-slim-bookworm\nRUN make", lambda: Image.debian_slim("3.12").run_commands("make")
+        "FROM python:3.12.10-slim-bookworm\n"
+        + f"{APT} gcc gfortran build-essential\n{PIP} --upgrade pip wheel uv\n"
+        + "RUN echo 'debconf debconf/frontend select Noninteractive' | debconf-set-selections\n"
+        + 'CMD ["sleep", "172800"]\nRUN make',
+        lambda: Image.debian_slim("3.12").run_commands("make"),
     ),
     "base without digest": Case(FROM + "RUN make", lambda: slim().run_commands("make"), digest=""),
     "base that sets everything": Case(
