@@ -28,7 +28,7 @@ def read_settings(data: bytes | None) -> Mapping[str, str]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidError(f"{FILE} cannot be read: {error}", hint="Is it TOML, in UTF-8?") from None
     tool: Any = document.get("tool")
-    table: Any = tool.get("llb", {}) if isinstance(tool, dict) else {}  # pyright: ignore[reportUnknownMemberType]
+    table: object = tool.get("llb", {}) if isinstance(tool, dict) else {}  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     if not isinstance(table, dict):
         raise InvalidError(f"{FILE}: [tool.llb] is no table", hint=f'Write [tool.llb] and {_KNOWN[0]} = "…".')
     settings: dict[str, Any] = table  # pyright: ignore[reportUnknownVariableType]

@@ -247,3 +247,27 @@ def test_an_empty_image_is_refused(file: Path) -> None:
 def test_an_excerpt_counts_lines_as_python_does(file: Path) -> None:
     file.write_text("from llb import Image\n\f\nimage = Image.debian_slim(3.12)\n")
     assert ">>> image = Image.debian_slim(3.12)" in llb("compile", "image.py", code=1).stderr
+
+
+def test_builder_version_and_python_version(file: Path) -> None:
+    file.write_text(
+        "from llb import Image, build_arg\nprint(build_arg('LLB_PYTHON_VERSION'))\nimage = Image.debian_slim()\n"
+    )
+    own = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    ran = llb("compile", "image.py", "--format=text")
+    assert f"python:{own}." in ran.output
+    assert own in ran.stderr.splitlines()
+    ran = llb(
+        "compile",
+        "image.py",
+        "--format=text",
+        "--builder-version=2023.12",
+        "--build-arg=LLB_PYTHON_VERSION=3.12",
+    )
+    assert "python:3.12.1-slim-bullseye" in ran.output
+    assert "3.12" in ran.stderr.splitlines()
+    assert "does not use" not in ran.stderr
+    Path("pyproject.toml").write_text('[tool.llb]\nimage-builder-version = "2024.04"\n')
+    assert "-slim-bookworm" in llb("compile", "image.py", "--format=text").output
+    ran = llb("compile", "image.py", "--format=text", "--builder-version=1", code=1)
+    assert "unknown builder version '1': there are 2023.12, 2024.04, 2024.10, 2025.06, 2026.10" in ran.stderr
