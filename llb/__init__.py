@@ -16,17 +16,32 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from llb.errors import LLBError
     from llb.image import FilePatternMatcher, Image, Secret, compile_to_llb
+    from llb.image.buckets import CloudBucketMount
+    from llb.image.volumes import NetworkFileSystem, Volume
     from llb.imagefile import build_arg
 
-__all__ = ["FilePatternMatcher", "Image", "LLBError", "Secret", "build_arg", "compile_to_llb"]
+__all__ = [
+    "CloudBucketMount",
+    "FilePatternMatcher",
+    "Image",
+    "LLBError",
+    "NetworkFileSystem",
+    "Secret",
+    "Volume",
+    "build_arg",
+    "compile_to_llb",
+]
 __version__ = "0.1.0.dev0"
 
 # Loaded at first use: the frontend container sends its first requests while these are still being imported.
 _HOMES = {
+    "CloudBucketMount": "llb.image.buckets",
     "FilePatternMatcher": "llb.image",
     "Image": "llb.image",
     "LLBError": "llb.errors",
+    "NetworkFileSystem": "llb.image.volumes",
     "Secret": "llb.image",
+    "Volume": "llb.image.volumes",
     "build_arg": "llb.imagefile",
     "compile_to_llb": "llb.image",
 }

@@ -20,9 +20,9 @@ _EXAMPLE = 'CloudBucketMount("bucket", secret=Secret.from_name("s3", required_ke
 class CloudBucketMount(Value):
     """The objects of a bucket, there as files while a step runs.
 
-    The objects are listed and downloaded when the step starts to run, which is not when it is cached: as with a
-    volume, what is in the bucket is no part of a step's cache key. `force_build=True` looks again. What the
-    step changed is uploaded when it has succeeded, files that it removed are removed in the bucket;
+    The objects are listed and downloaded when the step starts to run, which is not when it is cached: as with
+    a volume, what is in the bucket is no part of a step's cache key. `force_build=True` looks again. What the
+    step changed is uploaded when it has succeeded, and what it removed is removed in the bucket;
     `read_only=True` leaves the bucket alone. Nothing of it is in a layer, or stays on the engine.
 
     `run_function(volumes={…})` takes it.
@@ -33,8 +33,8 @@ class CloudBucketMount(Value):
             `https://storage.googleapis.com`.
         key_prefix: only objects whose keys start with this, which must end with `/`; files are named by what
             follows it.
-        secret: has AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and may have AWS_SESSION_TOKEN and AWS_REGION.
-            The step itself does not see them. Without one, the bucket is asked anonymously.
+        secret: has AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and may have AWS_SESSION_TOKEN and
+            AWS_REGION. The step itself does not see them. Without one, the bucket is asked anonymously.
         oidc_auth_role_arn: not supported: a build has no identity of its own to show.
         read_only: nothing is written back.
         requester_pays: who asks is charged for the transfer.
@@ -95,9 +95,7 @@ class CloudBucketMount(Value):
         for flag in ("read_only", "requester_pays", "force_path_style"):
             arguments.flag(flag, getattr(self, flag))
         if self.requester_pays and self.secret is None:
-            raise InvalidError(
-                "requester_pays needs to know who pays", hint=f"Give it a secret: {_EXAMPLE}."
-            )
+            raise InvalidError("requester_pays needs to know who pays", hint=f"Give it a secret: {_EXAMPLE}.")
         if self.oidc_auth_role_arn is not None:
             raise UnsupportedError(
                 "oidc_auth_role_arn cannot be used: a build has no identity of its own to show",

@@ -102,6 +102,10 @@ def step_of(image: object) -> Step:
     raise InvalidTypeError(f"an Image is needed, not {type(image).__name__}: {image!r}", hint=hint)
 
 
+_OTHERS = ("NetworkFileSystem", "Secret", "Volume")
+"""What has factories, and is no image."""
+
+
 def chained(method: Callable[P, T]) -> Callable[P, T]:
     """A method of an image: its refusals tell the user's line, and calling it on the class is one."""
     name = method.__name__
@@ -142,7 +146,7 @@ def _call(method: Callable[..., T], name: str, args: tuple[Any, ...], kwargs: di
         said = str(error).partition("() ")[2] or str(error)
         said = said.replace("positional argument", "argument")
         owner = method.__qualname__.partition(".")[0]
-        shown = f"{'Secret' if owner == 'Secret' else 'Image'}.{name}"
+        shown = f"{owner if owner in _OTHERS else 'Image'}.{name}"
         raise InvalidTypeError(
             f"{name}() {said}", hint=f"help({shown}) shows what it takes.", step=name, location=caller()
         ) from None

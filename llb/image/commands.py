@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from llb.graph.mounts import Mount
+    from llb.image.buckets import CloudBucketMount
     from llb.image.build import Build
+    from llb.image.volumes import NetworkFileSystem, Volume, VolumeAt
 
 _WINDOWS_SHELL = ("cmd", "/S", "/C")
 _SHELL = ("/bin/sh", "-c")
@@ -31,6 +33,8 @@ class RunOptions(Value):
     gpu: str = ""
     """`TYPE:COUNT`, or empty."""
     force_build: bool = False
+    volumes: tuple[VolumeAt, ...] = ()
+    """By path."""
 
 
 NO_OPTIONS = RunOptions()
@@ -42,18 +46,27 @@ def run_options(
     secrets: Collection[Secret] | None = None,
     gpu: str | None = None,
     force_build: bool = False,
+    volumes: Mapping[str, Volume | CloudBucketMount] | None = None,
+    network_file_systems: Mapping[str, NetworkFileSystem] | None = None,
+    buckets: bool = False,
 ) -> RunOptions:
-    """The arguments of a step that are about its commands, checked.
+    """The arguments of a step that are about its commands, checked. `buckets`: whether it takes them.
 
     Raises:
         InvalidTypeError: one is of a wrong type.
-        InvalidError: a variable's name, or the GPU, is none.
+        InvalidError: a variable's name, the GPU, or a path of a volume is none.
     """
+    mounted: tuple[VolumeAt, ...] = ()
+    if volumes is not None or network_file_systems is not None:
+        from llb.image.volumes import checked_volumes  # most image files have none
+
+        mounted = checked_volumes(volumes, network_file_systems, buckets=buckets)
     return RunOptions(
         arguments.environment("env", env, optional=True),
         checked_secrets(secrets),
         parse_gpu(gpu),
         arguments.flag("force_build", force_build),
+        mounted,
     )
 
 
@@ -86,7 +99,7 @@ def run(
         command: what the chain's shell is given.
         text: how the progress calls it.
         mounts: what is mounted for it.
-        options: variables for it alone (what `ARG` lines before the `RUN` give), secrets, GPU. With
+        options: variables for it alone (what `ARG` lines before the `RUN` give), secrets, volumes, GPU. With
             `force_build`, this command and all that follow ignore cached results.
     """
     below = below.forced(options.force_build)
@@ -100,6 +113,11 @@ def run(
     if asked.shm_size > 0 and build.supports("exec.mount.tmpfs.size"):
         mounts = (*mounts, graph.tmpfs("/dev/shm", size=asked.shm_size))  # noqa: S108
     meta = build.meta(step, text, ignore_cache=below.ignore_cache)
+    if options.volumes:
+        from llb.image.volumes import mount_volumes
+
+        volumes, meta = mount_volumes(options.volumes, below, build, meta, command)
+        mounts = (*mounts, *volumes)
     if asked.linux_resources is not None and build.supports("exec.meta.linux.resources"):
         meta = meta.replace(linux_resources=asked.linux_resources)
     done = state.run(
@@ -157,6 +175,7 @@ class Commands(Chain):
         env: Mapping[str, str | None] | None = None,
         secrets: Collection[Secret] | None = None,
         gpu: str | None = None,
+        volumes: Mapping[str, Volume] | None = None,
         force_build: bool = False,
     ) -> Self:
         """Run commands in the image's shell, each in a shell of its own: `cd` and `export` do not carry over.
@@ -170,11 +189,14 @@ class Commands(Chain):
                 are part of the step: what must not be seen is a secret.
             secrets: given to these commands only, as environment variables; later ones win.
             gpu: a GPU of the builder for these commands: `"any"`, or a type such as `"A100"` or `"A100:1"`.
+            volumes: directories that these commands see and that stay on the engine, by path: they are in no
+                layer, and keep what is in them when a step is forced to run.
             force_build: run them even if cached, and all steps that follow.
 
         Raises:
-            InvalidTypeError: a command is not a string.
-            InvalidError: a command is empty, a variable's name is, or the GPU is none.
+            InvalidTypeError: a command is not a string, or something else than a volume is among `volumes`.
+            InvalidError: a command is empty, a variable's name is, the GPU is none, or a volume has a path
+                that it cannot have.
 
         Example:
             ```python
@@ -182,5 +204,11 @@ class Commands(Chain):
             ```
         """
         found = arguments.texts("commands", commands, 'run_commands("make", "make install")')
-        options = run_options(env=env, secrets=secrets, gpu=gpu, force_build=force_build)
+        options = run_options(
+            env=env,
+            secrets=secrets,
+            gpu=gpu,
+            force_build=force_build,
+            volumes=volumes,
+        )
         return self._then(RunCommands, options, found) if found else self

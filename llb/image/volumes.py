@@ -44,9 +44,9 @@ class Volume(Value):
     """A directory that stays on the engine between builds, and that steps see while they run.
 
     It is a cache mount of BuildKit: the same volume is the same directory in every step and every build of
-    one engine that takes it, by any door; nothing of it is in a layer. As any cache it can be lost: the engine
-    prunes what has not been used for long. What is in it is no part of a step's cache key; which volume it is,
-    and where, is.
+    one engine that takes it, by any door; nothing of it is in a layer. As any cache it can be lost: the
+    engine prunes what has not been used for long. What is in it is no part of a step's cache key; which
+    volume it is, and where, is.
 
     A step that is forced to run (`force_build=True`, `--no-cache`) keeps what is in its volumes.
 
@@ -355,7 +355,8 @@ def _places(name: str, value: object, kinds: tuple[type, ...], example: str) -> 
             f"{name} must be a dictionary, not {arguments.kind(value)}: {arguments.shown(value)}",
             hint=f"Write {example}.",
         )
-    for path, volume in value.items():  # pyright: ignore[reportUnknownVariableType]
+    pairs: list[tuple[object, object]] = list(value.items())  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+    for path, volume in pairs:
         place = _mount_point(name, path, example)
         if not isinstance(volume, kinds):
             if isinstance(volume, CloudBucketMount):
@@ -368,7 +369,7 @@ def _places(name: str, value: object, kinds: tuple[type, ...], example: str) -> 
                 f"{arguments.shown(volume)}",
                 hint=f"Write {example}.",
             )
-        yield VolumeAt(place, volume)
+        yield VolumeAt(place, volume)  # pyright: ignore[reportArgumentType]
 
 
 def _mount_point(name: str, value: object, example: str) -> str:
@@ -395,9 +396,9 @@ def mount_volumes(
 ) -> tuple[tuple[Mount, ...], Meta]:
     """The mounts of a step's volumes (not of its buckets), and the metadata of its vertex.
 
-    Which volumes they are is made part of the vertex' cache key: the engine leaves the ids of cache mounts out
-    of it. The same mount forces a vertex: BuildKit's own `ignore_cache` would empty the cache mounts of
-    the command, so that of what it depends on is set instead.
+    A mounted file makes it part of the vertex' cache key which volumes they are: the engine leaves the ids of
+    cache mounts out of it. What forces a vertex is `ignore_cache` of that file: set on the command, BuildKit
+    would empty its cache mounts.
 
     Args:
         volumes: as `checked_volumes` gave them.
