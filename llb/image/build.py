@@ -309,7 +309,10 @@ class Build:
         context, inside = self.locate(path, directory=False)
         entry = self.resolver.stat(context, inside)
         if entry is not None and entry.kind != "file":
-            raise LocalFileError(f"the file {path} does not exist")
+            wrong = {"missing": "does not exist", "dir": "is a directory"}.get(
+                entry.kind, "is no regular file"
+            )
+            raise LocalFileError(f"the file {path} {wrong}")
         return self.resolver.read(context, inside)
 
     def want_local(self, context: str, path: str) -> None:

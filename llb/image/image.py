@@ -10,8 +10,8 @@ from llb.image.commands import Commands
 from llb.image.config import Config
 from llb.image.files import Files
 from llb.image.imports import Imports
+from llb.image.installers import Packages
 from llb.image.joins import Joins
-from llb.image.packages import Packages
 from llb.image.runtime import Runtime
 
 TYPE_CHECKING = False

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from llb import Image, compile_to_llb
+from llb import Image, Secret, compile_to_llb
 from llb.errors import InvalidError, InvalidTypeError, LLBError, RemovedNameError
 from llb.image.chain import step_of
-from tests.unit.image.vertices import base, compiled
+from tests.unit.image.vertices import Answers, base, compiled
 
 
 def line() -> int:
@@ -272,6 +272,9 @@ def test_the_methods() -> None:
         "labels",
         "merge",
         "pip_install",
+        "pip_install_from_pyproject",
+        "pip_install_from_requirements",
+        "pip_install_private_repos",
         "pipe",
         "run_commands",
         "shell",
@@ -291,14 +294,26 @@ def test_each_method_says_what_it_takes(name: str) -> None:
             assert f"{parameter}: " in text, f"{name} does not explain {parameter}"
 
 
-def test_examples_of_the_documentation_compile() -> None:
+class Project(Answers):
+    """The files that examples read."""
+
+    def read(self, context: str, path: str) -> bytes:
+        return {
+            "requirements.txt": b"six\n",
+            "pyproject.toml": b'[project]\nname = "app"\ndependencies = []\n'
+            b"[project.optional-dependencies]\nserver = []\n",
+        }[path]
+
+
+def test_examples_of_the_documentation_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "x")
     for name in (*PUBLIC, ""):
         text = inspect.getdoc(getattr(Image, name) if name else Image) or ""
         for block in text.split("```python\n")[1:]:
             code = inspect.cleandoc(block.split("```")[0])
-            names: dict[str, Any] = {"Image": Image, "image": base()}
+            names: dict[str, Any] = {"Image": Image, "Secret": Secret, "image": base()}
             exec(code, names)
-            assert compiled(names["image"]).definition.image_config
+            assert compiled(names["image"], Project()).definition.image_config
 
 
 def test_this_file_is_what_the_engine_will_quote() -> None:
