@@ -86,8 +86,7 @@ class ImageBuild:
         file = self._execute(options, on_stuck)
         clock.tick("image file executed")
         name, image = imagefile.pick(file, options.target)
-        self._note_unused(options, file)
-        return self._solve(options, name, image, project, on_stuck)
+        return self._solve(options, file, name, image, project, on_stuck)
 
     def _answer(self, request: str, options: Options, on_stuck: Callable[[UserCodeError], object]) -> Result:
         """The answer to a question that was asked instead of a build."""
@@ -130,8 +129,8 @@ class ImageBuild:
         finally:
             read_environment(True)
 
-    def _note_unused(self, options: Options, file: ImageFile) -> None:
-        unused = options.unused_build_args(frozenset([argument.name for argument in file.build_args]))
+    def _note_unused(self, options: Options, file: ImageFile, declared: frozenset[str]) -> None:
+        unused = options.unused_build_args(declared.union([argument.name for argument in file.build_args]))
         if unused:
             names = ", ".join(unused)
             self._notices.append(
@@ -143,6 +142,7 @@ class ImageBuild:
     def _solve(
         self,
         options: Options,
+        file: ImageFile,
         name: str,
         image: Image,
         project: Project,
@@ -171,20 +171,23 @@ class ImageBuild:
             )
         resolver.look_up(paths)
         solved: list[tuple[ImageDefinition, Pending[Result]]] = []
-        for platform, asked in jobs:
-            definition = compile_to_llb(
-                image, platform=platform, resolver=resolver, options=asked, source_files=self._source_file
-            )
-            _check(definition, self._pong)
-            self._notices += [note for note in definition.notes if note not in self._notices]
-            pending = self._bridge.solve(
-                definition.to_bytes(),
-                cache_imports=options.cache_imports,
-                # A secret that the client does not send is told of with all that it has to send.
-                evaluate=bool(definition.secrets),
-            )
-            solved.append((definition, pending))
-            clock.tick(f"compiled for {platform}")
+        try:
+            for platform, asked in jobs:
+                definition = compile_to_llb(
+                    image, platform=platform, resolver=resolver, options=asked, source_files=self._source_file
+                )
+                _check(definition, self._pong)
+                self._notices += [note for note in definition.notes if note not in self._notices]
+                pending = self._bridge.solve(
+                    definition.to_bytes(),
+                    cache_imports=options.cache_imports,
+                    # A secret that the client does not send is told of with all that it has to send.
+                    evaluate=bool(definition.secrets),
+                )
+                solved.append((definition, pending))
+                clock.tick(f"compiled for {platform}")
+        finally:
+            self._note_unused(options, file, resolver.declared_arguments)
         return self._result(options, solved)
 
     def _source_file(self, filename: str) -> SourceFile | None:

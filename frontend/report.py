@@ -57,7 +57,7 @@ def status_of(error: LLBError, files: Mapping[str, bytes], *, excerpts: bool = T
         excerpts: whether the daemon passes them on; where it does not, the message says the line.
     """
     if isinstance(error, RpcError) and error.status:
-        return error.status  # the daemon's own, with all its details
+        return _with_line(error, files)
     step = f"{error.step}: " if error.step and not error.message.startswith(error.step) else ""
     message = f"{step}{error.message}" + (f"\n{error.hint}" if error.hint else "")
     locations: list[Location] = [error.location] if error.location is not None else []
@@ -75,6 +75,17 @@ def status_of(error: LLBError, files: Mapping[str, bytes], *, excerpts: bool = T
     ]
     # Any other code would be printed before the message.
     return encode_status(error.code if isinstance(error, RpcError) else UNKNOWN, message, details)
+
+
+def _with_line(error: RpcError, files: Mapping[str, bytes]) -> bytes:
+    """The daemon's own error with all its details, and the user's line where it belongs to one."""
+    place = error.location
+    data = files.get(place.filename) if place is not None else None
+    if place is None or data is None or len(data) > _QUOTABLE:
+        return error.status
+    code, message, details = decode_status(error.status)
+    line = source_detail(place.filename, data, [(place.line, place.line)])
+    return encode_status(code, message, [*details, line])
 
 
 def with_secrets(error: RpcError, secrets: Sequence[SecretRequest]) -> RpcError:

@@ -9,7 +9,7 @@ from llb.errors import InvalidError, LocalFileError, UnsupportedError
 from llb.gateway import RpcError, decode_stats
 from llb.gateway.bases import base_error
 from llb.graph import Definition, Platform
-from llb.image import LocalEntry, ResolvedBase, ResolvedContext, Resolver
+from llb.image import LocalEntry, ResolvedBase, ResolvedContext, ResolvedDockerfile, Resolver
 from llb.image.patterns import escape
 from llb.image.recipes import DEFAULT_PYTHON
 from llb.image.resolver import resolve_links
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from frontend.options import Options
     from frontend.project import Project
     from llb.gateway import Bridge, ImageMeta, Pending, Pong, Result, Stat
+    from llb.gateway.dockerfile import AskedDockerfile
+    from llb.image import DockerfileRequest
 
     _T = TypeVar("_T")
 
@@ -60,6 +62,9 @@ class GatewayResolver(Resolver):
         self._definition = definition
         self._project = project
         self._listings: dict[tuple[str, str], _Listing] = {}
+        self._dockerfiles: dict[DockerfileRequest, AskedDockerfile] = {}
+        self.declared_arguments: frozenset[str] = frozenset()
+        """Build arguments that Dockerfiles of this build declare."""
 
     def project(self) -> bytes | None:
         return None if "context" in self._inputs else self._project.data()
@@ -133,6 +138,38 @@ class GatewayResolver(Resolver):
             meta=graph.Meta(name=f"[context {name}] OCI load from client"),
         )
         return ResolvedContext(graph.marshal(state, platform=platform), meta.config)
+
+    # -- Dockerfiles
+
+    def ask_dockerfile(self, request: DockerfileRequest) -> None:
+        self._ask_dockerfile(request)
+
+    def _ask_dockerfile(self, request: DockerfileRequest) -> AskedDockerfile:
+        asked = self._dockerfiles.get(request)
+        if asked is None:
+            from llb.gateway.dockerfile import ask_dockerfile, declared_arguments
+
+            self.declared_arguments |= declared_arguments(request.data)
+            asked = self._dockerfiles[request] = ask_dockerfile(
+                self._bridge,
+                data=request.data,
+                filename=request.filename,
+                platform=request.platform,
+                base=request.base,
+                base_config=request.base_config,
+                context=request.context,
+                ignore_file=request.ignore_file,
+                syntax=request.syntax,
+                options=dict(request.options),
+                build=self._environment.options,
+                inputs=self._inputs,
+                prefix=bool(request.build.progress_prefix),
+            )
+        return asked
+
+    def dockerfile(self, request: DockerfileRequest) -> ResolvedDockerfile:
+        solved = self._ask_dockerfile(request).result()
+        return ResolvedDockerfile(solved.definition, solved.config, solved.base_config)
 
     # -- the user's code
 

@@ -17,6 +17,7 @@ LLBError
  ├─ ExecutionError             something that must be built first, or changed while it was built
  ├─ EngineError                no engine can be reached
  └─ RemoteError                the engine failed
+     ├─ DockerfileError        a Dockerfile that BuildKit's frontend refuses
      └─ ImageBuildError        a step failed while it was built
 """
 
@@ -28,6 +29,7 @@ from llb.location import Location
 __all__ = [
     "BaseError",
     "DefinitionError",
+    "DockerfileError",
     "EngineError",
     "ExecutionError",
     "ImageBuildError",
@@ -140,6 +142,12 @@ class EngineError(LLBError):
 
 class RemoteError(LLBError):
     """The engine failed."""
+
+
+class DockerfileError(RemoteError):
+    """A Dockerfile that BuildKit's frontend refuses; `line` is the line of it, 0 if none is to blame."""
+
+    line = 0
 
 
 class ImageBuildError(RemoteError):

@@ -29,9 +29,25 @@ class Location(Value):
 
 def caller() -> Location:
     """The nearest frame on the stack that is not this library's: the line of the user's call."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    while frame is not None and frame.f_code.co_filename.startswith(_OWN):
-        frame = frame.f_back
+    frame = _users_frame()
     if frame is None:
         return Location("<unknown>", 1)
     return Location(frame.f_code.co_filename, frame.f_lineno or 1)
+
+
+def last_line() -> int:
+    """The line that the user's call, which `caller` gives the first line of, ends in."""
+    frame = _users_frame()
+    if frame is None:
+        return 1
+    for number, (_, end, _, _) in enumerate(frame.f_code.co_positions()):
+        if number == frame.f_lasti // 2:
+            return end or frame.f_lineno or 1
+    return frame.f_lineno or 1
+
+
+def _users_frame() -> FrameType | None:
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    while frame is not None and frame.f_code.co_filename.startswith(_OWN):
+        frame = frame.f_back
+    return frame

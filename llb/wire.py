@@ -91,7 +91,8 @@ class WireError(ValueError):
     """Bytes that are not a protobuf message."""
 
 
-def _read_varint(buffer: bytes, at: int) -> tuple[int, int]:
+def read_varint(buffer: bytes, at: int) -> tuple[int, int]:
+    """A varint at a place of a message, and the place behind it."""
     value = shift = 0
     while True:
         byte = buffer[at]
@@ -117,18 +118,18 @@ def fields(buffer: bytes) -> dict[int, list[Field]]:
             key = buffer[at]
             at += 1
             if key > 0x7F:
-                key, at = _read_varint(buffer, at - 1)
+                key, at = read_varint(buffer, at - 1)
             kind = key & 7
             value: Field
             if kind == 2:
                 size = buffer[at]
                 at += 1
                 if size > 0x7F:
-                    size, at = _read_varint(buffer, at - 1)
+                    size, at = read_varint(buffer, at - 1)
                 value = buffer[at : at + size]
                 at += size
             elif kind == 0:
-                value, at = _read_varint(buffer, at)
+                value, at = read_varint(buffer, at)
             elif kind in (1, 5):
                 size = 8 if kind == 1 else 4
                 value = buffer[at : at + size]
@@ -204,7 +205,7 @@ class Reader:
             at = 0
             try:
                 while at < len(value):
-                    one, at = _read_varint(value, at)
+                    one, at = read_varint(value, at)
                     out.append(one)
             except IndexError:
                 raise WireError(f"field {number} ends within an integer") from None

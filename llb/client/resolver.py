@@ -5,11 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
+from llb.client.dockerfiles import dockerfile_options
 from llb.errors import InvalidError
 from llb.gateway import Bridge, ImageMeta, Pending, RpcError
 from llb.gateway.bases import base_error
+from llb.gateway.dockerfile import AskedDockerfile, ask_dockerfile, input_metadata
 from llb.graph import Platform
-from llb.image.resolver import LocalDirectory, ResolvedBase, ResolvedContext
+from llb.image.resolver import (
+    DockerfileRequest,
+    LocalDirectory,
+    ResolvedBase,
+    ResolvedContext,
+    ResolvedDockerfile,
+)
 
 
 class EngineResolver(LocalDirectory):
@@ -46,6 +54,7 @@ class EngineResolver(LocalDirectory):
         self._inputs = dict(inputs or {})
         self._resolve_mode = resolve_mode
         self._asked: dict[tuple[str, Platform], Pending[ImageMeta]] = {}
+        self._dockerfiles: dict[DockerfileRequest, AskedDockerfile] = {}
 
     def prefetch(self, bases: Sequence[tuple[str, Platform]]) -> None:
         for reference, platform in bases:
@@ -68,6 +77,39 @@ class EngineResolver(LocalDirectory):
         except RpcError as error:
             raise base_error(reference, platform, error) from None
         return ResolvedBase(meta.reference.partition("@")[0], meta.digest, meta.config, platform)
+
+    def ask_dockerfile(self, request: DockerfileRequest) -> None:
+        self._ask_dockerfile(request)
+
+    def _ask_dockerfile(self, request: DockerfileRequest) -> AskedDockerfile:
+        if request not in self._dockerfiles:
+            self._dockerfiles[request] = ask_dockerfile(
+                self.bridge,
+                data=request.data,
+                filename=request.filename,
+                platform=request.platform,
+                base=request.base,
+                base_config=request.base_config,
+                context=request.context,
+                ignore_file=request.ignore_file,
+                syntax=request.syntax,
+                options=dict(request.options),
+                build=self._input_metadata() | dockerfile_options(request.build),
+                inputs={name: one.definition.to_bytes() for name, one in self._inputs.items()},
+                prefix=bool(request.build.progress_prefix),
+            )
+        return self._dockerfiles[request]
+
+    def _input_metadata(self) -> dict[str, str]:
+        return {
+            f"input-metadata:{name}": input_metadata(one.config)
+            for name, one in self._inputs.items()
+            if one.config
+        }
+
+    def dockerfile(self, request: DockerfileRequest) -> ResolvedDockerfile:
+        solved = self._ask_dockerfile(request).result()
+        return ResolvedDockerfile(solved.definition, solved.config, solved.base_config)
 
     def named(self, name: str, source: str, platform: Platform) -> ResolvedContext | None:
         kind, _, given = source.partition(":")

@@ -7,7 +7,7 @@ import sys
 
 from llb import graph
 from llb.errors import InvalidError, LocalDirectoryError, LocalFileError, UnsupportedError
-from llb.graph import Meta, ProgressGroup, SourceRange
+from llb.graph import Meta, Platform, ProgressGroup, SourceRange
 from llb.graph.definition import sha256
 from llb.graph.paths import clean
 from llb.graph.reference import Reference
@@ -21,10 +21,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from llb.graph import Platform, SecretEnv, SourceFile, State
+    from llb.graph import SecretEnv, SourceFile, State
     from llb.image.options import BuildOptions
     from llb.image.recipes import Recipe
-    from llb.image.resolver import LocalEntry, Resolver
+    from llb.image.resolver import DockerfileRequest, LocalEntry, Resolver
     from llb.image.secrets import Secret, SecretRequest
     from llb.image.step import Lowered, Step
     from llb.location import Location
@@ -54,6 +54,8 @@ class Build:
         """The config of the base that was resolved last."""
         self.lowered: dict[Step, Lowered] = {}
         """What each step has become so far, of all chains."""
+        self.questions: dict[Step, tuple[State, DockerfileRequest]] = {}
+        """What each step has asked about a Dockerfile, and on top of what."""
         self.notes: list[str] = []
         """What the user should know, and what is no error."""
         self._secrets: dict[str, SecretRequest] = {}
@@ -354,6 +356,25 @@ class Build:
                 meta=Meta(name=name),
             )
         return self._locals[key]
+
+
+def of_platform(config: ImageConfig, platform: Platform) -> ImageConfig:
+    """The config for the platform that was asked for, whatever its base says."""
+    same = (config.os, config.architecture) == (platform.os, platform.architecture)
+    wanted = Platform(
+        platform.os,
+        platform.architecture,
+        platform.variant or (config.variant if same else ""),
+        platform.os_version or (config.os_version if same else ""),
+        platform.os_features or config.os_features,
+    ).normalized()
+    return config.replace(
+        os=wanted.os,
+        architecture=wanted.architecture,
+        variant=wanted.variant,
+        os_version=wanted.os_version,
+        os_features=wanted.os_features,
+    )
 
 
 def require_linux(build: Build, what: str) -> None:

@@ -9,11 +9,11 @@ from llb import graph
 from llb.errors import LLBError
 from llb.graph import LINUX_AMD64, Definition, Platform, SourceFile
 from llb.graph.platform import as_platform
-from llb.image.build import Build
+from llb.image.build import Build, of_platform
 from llb.image.chain import step_of
 from llb.image.options import BuildOptions
 from llb.image.resolver import LocalDirectory, ResolvedBase, Resolver
-from llb.image.step import Lowered, Step, lower_step, root_of, steps_of
+from llb.image.step import Lowered, Step, ask_step, lower_step, root_of, steps_of
 from llb.oci import ImageConfig
 
 TYPE_CHECKING = False
@@ -84,15 +84,7 @@ def compile_to_llb(
         image, platform, resolver or LocalDirectory(), options, source_files or read_source_file
     )
     build.resolver.prefetch(build.wanted_bases)
-    base_config = b""
-    main = root_of(steps[-1])
-    for step in steps:
-        if step.parent is None:
-            build.base_config = b""
-        below = build.lowered[step.parent] if step.parent is not None else _NOTHING
-        build.lowered[step] = lower_step(step, below, build)
-        if step is main:
-            base_config = build.base_config
+    base_config = _lower(steps, build)
     lowered = build.lowered[steps[-1]]
     config = lowered.finished_config()
     if options.labels:
@@ -100,13 +92,45 @@ def compile_to_llb(
     definition = graph.marshal(lowered.state, platform=build.platform, caps=build.resolver.capabilities)
     return ImageDefinition.of(
         definition,
-        image_config=_of_platform(config, build.platform).to_json(),
+        image_config=of_platform(config, build.platform).to_json(),
         base_config=base_config,
         platform=build.platform,
         bases=build.known_bases,
         secrets=build.secrets,
         notes=tuple(build.notes),
     )
+
+
+def _lower(steps: list[Step], build: Build) -> bytes:
+    """Lowers all steps; gives the config of the base of the last one's chain.
+
+    A step that asks the resolver is passed over once, with all that build on it, so that the answers to
+    several are under way at once.
+    """
+    base_config = b""
+    main = root_of(steps[-1])
+    lowered = build.lowered
+    asked: set[Step] = set()
+    while steps:
+        later: list[Step] = []
+        for step in steps:
+            parent = step.parent
+            needed = step.others if parent is None else (parent, *step.others)
+            if any(one not in lowered for one in needed):
+                later.append(step)
+                continue
+            below = lowered[parent] if parent is not None else _NOTHING
+            if step not in asked and ask_step(step, below, build):
+                asked.add(step)
+                later.append(step)
+                continue
+            if parent is None:
+                build.base_config = b""
+            lowered[step] = lower_step(step, below, build)
+            if step is main:
+                base_config = build.base_config
+        steps = later
+    return base_config
 
 
 def bases_of(
@@ -154,25 +178,6 @@ def _announced(
         except LLBError as error:
             raise error.at(step.location, step.method) from None
     return build, steps
-
-
-def _of_platform(config: ImageConfig, platform: Platform) -> ImageConfig:
-    """The config for the platform that was asked for, whatever its base says."""
-    same = (config.os, config.architecture) == (platform.os, platform.architecture)
-    wanted = Platform(
-        platform.os,
-        platform.architecture,
-        platform.variant or (config.variant if same else ""),
-        platform.os_version or (config.os_version if same else ""),
-        platform.os_features or config.os_features,
-    ).normalized()
-    return config.replace(
-        os=wanted.os,
-        architecture=wanted.architecture,
-        variant=wanted.variant,
-        os_version=wanted.os_version,
-        os_features=wanted.os_features,
-    )
 
 
 def read_source_file(name: str) -> SourceFile | None:

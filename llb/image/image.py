@@ -8,6 +8,7 @@ from llb.image.bases import Bases
 from llb.image.chain import Chain, chained
 from llb.image.commands import Commands
 from llb.image.config import Config
+from llb.image.dockerfile import Dockerfiles
 from llb.image.files import Files
 from llb.image.imports import Imports
 from llb.image.installers import Packages
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
 
 
-class Image(Bases, Commands, Packages, Config, Runtime, Files, Joins, Imports):
+class Image(Bases, Dockerfiles, Commands, Packages, Config, Runtime, Files, Joins, Imports):
     """A container image: a base, and steps on top of it.
 
     A factory starts a chain: `debian_slim`, `from_registry`, `from_scratch`. Each method gives a new image

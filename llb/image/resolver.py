@@ -14,6 +14,7 @@ from llb._value import Value
 from llb.errors import InvalidError, LocalFileError, UnsupportedError
 from llb.graph import Platform
 from llb.graph.reference import normalize_reference
+from llb.image.options import BuildOptions
 from llb.oci import ImageConfig
 
 TYPE_CHECKING = False
@@ -70,8 +71,14 @@ class DockerfileRequest(Value):
     """Its image config."""
     context: Definition | None = None
     """What COPY and ADD read; None: the build's own context directory, its `.dockerignore` applied."""
+    ignore_file: bytes = b""
+    """What to apply instead of that `.dockerignore`."""
+    syntax: str = ""
+    """The image of another Dockerfile frontend; empty: the one that is built in."""
     options: tuple[tuple[str, str], ...] = ()
     """The frontend's options, such as `target` and `build-arg:NAME`, on top of those of the build."""
+    build: BuildOptions = BuildOptions()
+    """The options of the build."""
 
 
 class ResolvedDockerfile(Value):
@@ -127,6 +134,9 @@ class Resolver:
     def named(self, name: str, source: str, platform: Platform) -> ResolvedContext | None:  # noqa: ARG002
         """The base that a named context of another kind than an image gives; None if there is none here."""
         return None
+
+    def ask_dockerfile(self, request: DockerfileRequest) -> None:
+        """Told that `dockerfile` will be asked, to ask for several at once."""
 
     def dockerfile(self, request: DockerfileRequest) -> ResolvedDockerfile | None:  # noqa: ARG002
         """What BuildKit's own Dockerfile frontend makes of a Dockerfile; None if there is no engine to ask.

@@ -57,6 +57,13 @@ class Step(Value):
     def announce(self, build: Build) -> None:
         """Tell a build, before anything is lowered, what this step will ask it for."""
 
+    def ask(self, below: Lowered, build: Build) -> bool:  # noqa: ARG002
+        """Put a question to the resolver that `lower` needs the answer of; whether there is one.
+
+        Steps that do not need its result are lowered before it is waited for.
+        """
+        return False
+
     def lower(self, below: Lowered, build: Build) -> Lowered:
         """What the chain has become with this step.
 
@@ -173,12 +180,29 @@ def lower_step(step: Step, below: Lowered, build: Build) -> Lowered:
     Raises:
         LLBError: it cannot be done; the error knows the user's line.
     """
-    if step.parent is not None and step.parent.closes and not step.goes_on_top:
-        raise closed_error(step, step.parent)
+    _check_open(step)
     try:
         return step.lower(below, build)
     except LLBError as error:
         raise error.at(step.location, step.method) from None
+
+
+def ask_step(step: Step, below: Lowered, build: Build) -> bool:
+    """Let a step put its question; whether it had one.
+
+    Raises:
+        LLBError: it cannot be done; the error knows the user's line.
+    """
+    _check_open(step)
+    try:
+        return step.ask(below, build)
+    except LLBError as error:
+        raise error.at(step.location, step.method) from None
+
+
+def _check_open(step: Step) -> None:
+    if step.parent is not None and step.parent.closes and not step.goes_on_top:
+        raise closed_error(step, step.parent)
 
 
 def closed_error(step: Step, closed: Step) -> InvalidError:
