@@ -14,7 +14,8 @@ import pytest
 from llb import Image, Secret, compile_to_llb
 from llb.errors import InvalidError, InvalidTypeError, LLBError, RemovedNameError
 from llb.image.chain import step_of
-from tests.unit.image.vertices import Answers, base, compiled
+from tests.unit.image.dockerfile_frontend import Frontend
+from tests.unit.image.vertices import base, compiled
 
 
 def line() -> int:
@@ -262,9 +263,11 @@ def test_the_methods() -> None:
         "cmd",
         "copy_from",
         "debian_slim",
+        "dockerfile_commands",
         "entrypoint",
         "env",
         "expose",
+        "from_dockerfile",
         "from_registry",
         "from_scratch",
         "healthcheck",
@@ -294,11 +297,12 @@ def test_each_method_says_what_it_takes(name: str) -> None:
             assert f"{parameter}: " in text, f"{name} does not explain {parameter}"
 
 
-class Project(Answers):
+class Project(Frontend):
     """The files that examples read."""
 
     def read(self, context: str, path: str) -> bytes:
         return {
+            "docker/Dockerfile": b"FROM made:1\n",
             "requirements.txt": b"six\n",
             "pyproject.toml": b'[project]\nname = "app"\ndependencies = []\n'
             b"[project.optional-dependencies]\nserver = []\n",

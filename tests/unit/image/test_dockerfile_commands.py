@@ -1,69 +1,22 @@
 """Dockerfile lines as steps: what BuildKit's frontend is asked, and how the chain goes on from its answer.
 
-The frontend itself is not here: `Frontend` runs one command on `base` and says which config that gives.
+The frontend itself is not here: `Frontend` answers in its place.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from llb import graph
 from llb.errors import DockerfileError, InvalidError, InvalidTypeError, UnsupportedError
-from llb.graph import Definition, SourceFile, SourceRange
-from llb.image import BuildOptions, DockerfileRequest, Image, ResolvedDockerfile, Secret, compile_to_llb
+from llb.image import BuildOptions, DockerfileRequest, Image, Secret, compile_to_llb
 from llb.image.dockerfile import language_of
-from tests.unit.image.vertices import Answers, Compiled, base, compiled
-
-
-class Frontend(Answers):
-    """A Dockerfile frontend that makes the same of every Dockerfile."""
-
-    def __init__(
-        self,
-        config: Callable[[dict[str, Any]], object] = lambda document: None,
-        refuse: DockerfileError | None = None,
-        line: int = 2,
-        **knows: Any,
-    ) -> None:
-        super().__init__(**knows)
-        self.requests: list[DockerfileRequest] = []
-        self.order: list[str] = []
-        self._config = config
-        self._refuse = refuse
-        self._line = line
-
-    def ask_dockerfile(self, request: DockerfileRequest) -> None:
-        self.order.append(f"ask {request.filename}")
-
-    def dockerfile(self, request: DockerfileRequest) -> ResolvedDockerfile:
-        self.requests.append(request)
-        self.order.append(f"answer {request.filename}")
-        if self._refuse is not None:
-            raise self._refuse
-        start = request.base.state() if request.base is not None else graph.image("made:1", request.platform)
-        file = SourceFile(request.filename, request.data, "Dockerfile")
-        meta = graph.Meta(name="RUN made", locations=(SourceRange(file, self._line),))
-        made = start.run(["/bin/sh", "-c", "made"], env={"PATH": "/bin"}, meta=meta).root
-        document: dict[str, Any] = json.loads(request.base_config or b'{"os":"linux","architecture":"amd64"}')
-        document.setdefault("history", []).append({"created_by": "RUN made"})
-        document.setdefault("config", {})
-        self._config(document)
-        definition = Definition.from_bytes(graph.marshal(made, platform=request.platform).to_bytes())
-        return ResolvedDockerfile(definition, json.dumps(document).encode(), b'{"os":"linux"}')
-
-    @property
-    def request(self) -> DockerfileRequest:
-        (one,) = self.requests
-        return one
-
-    @property
-    def text(self) -> str:
-        return self.request.data.decode()
+from tests.unit.image.dockerfile_frontend import Frontend
+from tests.unit.image.vertices import Compiled, base, compiled
 
 
 def asked(image: Image, **options: Any) -> DockerfileRequest:
