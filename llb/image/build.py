@@ -63,6 +63,7 @@ class Build:
         self._index = 0
         self._bases: dict[tuple[str, Platform], ResolvedBase | None] = {}
         self._followed: dict[str, set[str]] = {}
+        self._tools: dict[str, State | None] = {}
         self._locals: dict[tuple[object, ...], State] = {}
         self._files: dict[str, SourceFile | None] = {}
         self._ranges: dict[tuple[str, int], tuple[SourceRange, ...]] = {}
@@ -125,6 +126,21 @@ class Build:
             f"or build with --build-arg {PYTHON_ARGUMENT}=…"
         )
         return series
+
+    # -- tools -----------------------------------------------------------------------------------------------
+
+    def want_tool(self, name: str) -> None:
+        """Announce a tool that several commands may use: its one vertex is counted once."""
+        if name not in self._tools:
+            self._tools[name] = None
+            self.total += 1
+
+    def tool(self, name: str, make: Callable[[], State]) -> State:
+        """A tool's filesystem, made for the first command that uses it."""
+        state = self._tools.get(name)
+        if state is None:
+            state = self._tools[name] = make()
+        return state
 
     # -- secrets ---------------------------------------------------------------------------------------------
 

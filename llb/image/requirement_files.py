@@ -86,6 +86,11 @@ class _Reader:
             above: the files that include it.
             origin: the line that includes it.
         """
+        if path.lower().endswith((".toml", ".py", ".cfg")):
+            raise InvalidError(
+                f"{path} is no requirements file",
+                hint="pip_install_from_pyproject and uv_sync install what a project depends on.",
+            )
         try:
             place = self.build.locate(path, directory=False)
             if place in [other for _, other in above]:

@@ -279,10 +279,13 @@ def test_the_methods() -> None:
         "pip_install_from_requirements",
         "pip_install_private_repos",
         "pipe",
+        "poetry_install_from_file",
         "run_commands",
         "shell",
         "stop_signal",
         "user",
+        "uv_pip_install",
+        "uv_sync",
         "workdir",
     ]
 
@@ -306,6 +309,8 @@ class Project(Frontend):
             "requirements.txt": b"six\n",
             "pyproject.toml": b'[project]\nname = "app"\ndependencies = []\n'
             b"[project.optional-dependencies]\nserver = []\n",
+            "uv.lock": b'version = 1\n[[package]]\nname = "app"\nsource = { virtual = "." }\n',
+            "poetry.lock": b"",
         }[path]
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from llb.errors import InvalidError, InvalidTypeError, LLBError, LocalFileError
-from llb.image import Image, LocalDirectory, Secret
+from llb.errors import InvalidError, InvalidTypeError, LLBError, LocalFileError, NotFoundError
+from llb.image import BuildOptions, Image, LocalDirectory, Secret
+from llb.image.uv import UV_VERSION
 from llb.pb import ops_pb2 as pb
 from tests.unit.image.vertices import Answers, Compiled, base, compiled
 
@@ -312,8 +315,6 @@ class TestPrivateRepos:
         assert result.config["User"] == "app"
 
     def test_the_answer_is_for_the_hosts_of_the_call_only(self, tmp_path: Path) -> None:
-        import subprocess
-
         chain = base().pip_install_private_repos("github.com/o/r", "h:1/x", git_user="m'e", secrets=[TOKEN])
         script = tmp_path / "ask"
         script.write_text(files_of(compiled(chain))["/ask"])
@@ -375,3 +376,510 @@ class TestPrivateRepos:
     def test_without_repositories_nothing_happens(self) -> None:
         image = base()
         assert image.pip_install_private_repos(git_user="me", secrets=[TOKEN]) is image
+
+
+def tool_mounts(run: pb.ExecOp) -> dict[str, pb.Mount]:
+    return {mount.dest: mount for mount in run.mounts}
+
+
+class TestUvPipInstall:
+    def test_uv_is_fetched_by_pip_in_the_pinned_version_and_mounted(self) -> None:
+        result = compiled(base().uv_pip_install("six", "attrs"))
+        fetch, install = result.execs
+        assert fetch.meta.args[-1] == (
+            "python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps "
+            f"--target /.llb/uv uv=={UV_VERSION}"
+        )
+        assert install.meta.args[-1] == (
+            '/.llb/bin/uv pip install --python "$(command -v python)" --compile-bytecode --link-mode=copy attrs six'
+        )
+        mounts = tool_mounts(install)
+        assert mounts["/.llb/uv"].readonly
+        assert mounts["/.llb/uv"].selector == "/.llb/uv"
+        assert mounts["/.llb/bin"].readonly
+        assert mounts["/.llb/tmp"].mountType == pb.MountType.TMPFS
+        assert mounts["/root/.cache/uv"].cacheOpt.ID == "//root/.cache/uv"
+        assert tool_mounts(fetch)["/root/.cache/pip"].mountType == pb.MountType.CACHE
+        assert [name for name in result.names if not name.startswith("[internal")] == [
+            "[1/3] from_registry docker.io/library/debian:12",
+            f"[2/3] uv_pip_install: uv=={UV_VERSION} from the index of pip",
+            "[3/3] uv_pip_install attrs six",
+        ]
+        assert len(result.history) == 1
+
+    def test_the_order_of_packages_is_no_change(self) -> None:
+        one, other = compiled(base().uv_pip_install("b", "a")), compiled(base().uv_pip_install(["a"], "b"))
+        assert one.definition.digests() == other.definition.digests()
+
+    def test_several_steps_share_one_uv(self) -> None:
+        result = compiled(base().uv_pip_install("a").run_commands("x").uv_pip_install("b"))
+        assert len([command for command in result.commands if "uv==" in command]) == 1
+        assert result.names[-1] == "[5/5] uv_pip_install b"
+        two = compiled(base().uv_pip_install("a").uv_pip_install("b", uv_version="0.8.0"))
+        assert len([command for command in two.commands if "uv==" in command]) == 2
+
+    def test_options(self) -> None:
+        chain = base().uv_pip_install(
+            "a",
+            find_links="/w x",
+            index_url="https://i",
+            extra_index_url="https://e",
+            pre=True,
+            extra_options="--no-deps $X",
+            uv_version="latest",
+        )
+        fetch, install = compiled(chain).commands
+        assert fetch.endswith("--target /.llb/uv uv")
+        assert install.endswith(
+            " --link-mode=copy --find-links '/w x' --default-index https://i --index https://e "
+            "--prerelease allow --no-deps $X a"
+        )
+
+    def test_requirement_files_are_mounted_as_one(self) -> None:
+        tree: dict[str, bytes | None] = {
+            "a.txt": b"six # x\n-c c.txt",
+            "d/b.txt": b"-r ../a.txt\nidna",
+            "c.txt": b"six<2",
+        }
+        result = compiled(
+            base().uv_pip_install("attrs", requirements=["a.txt", "d/b.txt"]), Answers(tree=tree)
+        )
+        assert files_of(result)["/requirements.txt"] == "-c constraints.txt\nidna\nsix\n"
+        assert result.commands[-1].endswith(" --requirements /.llb/requirements/requirements.txt attrs")
+        assert tool_mounts(result.execs[-1])["/.llb/requirements"].readonly
+        assert result.names[-1] == "[3/3] uv_pip_install a.txt d/b.txt attrs"
+
+    def test_uv_of_an_image(self) -> None:
+        image = base().uv_pip_install("six", uv_version="ghcr.io/astral-sh/uv:0.9.5")
+        result = compiled(image, Answers(config={"config": {}}, digest="sha256:" + "12" * 32))
+        [install] = result.execs
+        assert "docker-image://ghcr.io/astral-sh/uv:0.9.5@sha256:" + "12" * 32 in result.sources
+        mount = tool_mounts(install)["/.llb/uv/bin/uv"]
+        assert (mount.selector, mount.readonly) == ("/uv", True)
+
+    def test_another_user_than_root_has_no_cache(self) -> None:
+        fetch, install = compiled(base().user("app").uv_pip_install("six")).execs
+        assert (fetch.meta.user, install.meta.user) == ("root", "app")
+        assert install.meta.args[-1].endswith(" six --no-cache")
+        assert not [one for one in install.mounts if one.mountType == pb.MountType.CACHE]
+
+    def test_what_reaches_an_index_reaches_both_commands(self) -> None:
+        secret = Secret.from_dict({"UV_DEFAULT_INDEX": "https://me:hunter2@host"})
+        chain = base().uv_pip_install("six", env={"A": "b"}, secrets=[secret], gpu="any")
+        fetch, install = compiled(chain).execs
+        assert (
+            [one.name for one in fetch.secretenv]
+            == [one.name for one in install.secretenv]
+            == ["UV_DEFAULT_INDEX"]
+        )
+        assert "A=b" in fetch.meta.env
+        assert "A=b" in install.meta.env
+        assert not fetch.cdiDevices
+        assert install.cdiDevices
+
+    @pytest.mark.parametrize(
+        ("given", "expected"),
+        [
+            ({}, ["", ""]),
+            (
+                {"PIP_INDEX_URL": "https://p", "PIP_EXTRA_INDEX_URL": "https://x https://y"},
+                ["https://p", "https://x https://y"],
+            ),
+            ({"SAYS": "1"}, ["https://conf/i", "https://conf/e https://conf/f"]),
+            (
+                {"SAYS": "1", "UV_DEFAULT_INDEX": "https://u", "UV_INDEX": "https://v"},
+                ["https://u", "https://v"],
+            ),
+            ({"SAYS": "1", "UV_INDEX_URL": "https://u", "UV_EXTRA_INDEX_URL": "https://v"}, ["", ""]),
+            ({"SAYS": "1", "UV_CONFIG_FILE": "{tmp}/uv.toml"}, ["", ""]),
+        ],
+    )
+    def test_indexes_of_pip_are_those_of_uv_where_nobody_says_otherwise(
+        self, given: dict[str, str], expected: list[str], tmp_path: Path
+    ) -> None:
+        """The script that starts uv, run with a pip that answers and a uv that shows what it gets."""
+        script = files_of(compiled(base().uv_pip_install("six")))["/uv"]
+        (tmp_path / "uv.toml").write_text("[[index]]\n")
+        (tmp_path / "python").write_text(
+            '#!/bin/sh\n[ -n "$SAYS" ] || exit 1\ncase "$*" in\n'
+            "*global.index-url) echo https://conf/i ;;\n*) printf 'https://conf/e\\nhttps://conf/f\\n' ;;\nesac\n"
+        )
+        (tmp_path / "uv").write_text(
+            '#!/bin/sh\nprintf "%s\\n" "$UV_DEFAULT_INDEX" "$UV_INDEX" "$TMPDIR" "$@"\n'
+        )
+        for name in ("python", "uv"):
+            (tmp_path / name).chmod(0o755)
+        (tmp_path / "start").write_text(script.replace("/.llb/uv/bin/uv", str(tmp_path / "uv")))
+        environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path)}
+        environment |= {name: value.replace("{tmp}", str(tmp_path)) for name, value in given.items()}
+        done = subprocess.run(
+            ["/bin/sh", tmp_path / "start", "pip", "a b"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.split("\n") == [*expected, "/.llb/tmp", "pip", "a b", ""]
+
+    @pytest.mark.parametrize(
+        ("call", "words"),
+        [
+            (lambda: loose().uv_pip_install("-r x"), ["packages cannot hold options", "extra_options"]),
+            (
+                lambda: loose().uv_pip_install("a", requirements="r.txt"),
+                ["requirements must be a list of strings"],
+            ),
+            (lambda: loose().uv_pip_install("a", requirements=[""]), ["one of requirements is empty"]),
+            (lambda: loose().uv_pip_install(1), ["packages must only contain strings"]),
+            (lambda: loose().uv_pip_install("a", uv_version=0.9), ["uv_version must be a string, not float"]),
+            (lambda: loose().uv_pip_install("a", uv_version=">=1"), ["uv_version is no version", "ghcr.io"]),
+            (lambda: loose().uv_pip_install("a", uv_version="ghcr.io/UP"), ["ghcr.io/UP"]),
+            (lambda: loose().uv_sync(1), ["uv_project_dir must be a path"]),
+            (lambda: loose().uv_sync(groups="dev"), ["groups must be a list of strings"]),
+            (lambda: loose().uv_sync(extras=("dev",)), ["extras must be a list of strings"]),
+            (lambda: loose().uv_sync(frozen="yes"), ["frozen must be True or False"]),
+            (lambda: loose().uv_sync(extra_options=["x"]), ["extra_options must be a string"]),
+            (lambda: loose().poetry_install_from_file(1), ["poetry_pyproject_toml must be a path"]),
+            (lambda: loose().poetry_install_from_file("p", 1), ["poetry_lockfile must be a path"]),
+            (lambda: loose().poetry_install_from_file("p", with_="dev"), ["with_ must be a list of strings"]),
+            (lambda: loose().poetry_install_from_file("p", only=[""]), ["one of only is empty"]),
+            (
+                lambda: loose().poetry_install_from_file("p", poetry_version=2),
+                ["poetry_version must be a string"],
+            ),
+            (
+                lambda: loose().poetry_install_from_file("p", poetry_version="1;2"),
+                ["poetry_version is no version"],
+            ),
+        ],
+    )
+    def test_wrong_arguments_are_refused_at_the_call(
+        self, call: Callable[[], Image], words: list[str]
+    ) -> None:
+        with pytest.raises(InvalidError) as caught:
+            call()
+        assert all(word in str(caught.value) for word in words), str(caught.value)
+
+    def test_without_packages_nothing_happens(self) -> None:
+        image = base()
+        assert image.uv_pip_install([], requirements=[]) is image
+
+    def test_a_project_is_no_requirements_file(self) -> None:
+        with pytest.raises(InvalidError, match=r"pyproject\.toml is no requirements file") as caught:
+            compiled(
+                base().uv_pip_install(requirements=["pyproject.toml"]), Answers(tree={"pyproject.toml": b""})
+            )
+        assert "pip_install_from_pyproject" in str(caught.value)
+
+
+UV_PROJECT = """
+[project]
+name = "my.app"
+version = "1"
+description = "not read"
+requires-python = ">=3.11"
+dependencies = ["six"]
+[dependency-groups]
+dev = ["attrs"]
+[tool.uv.sources]
+lib = { workspace = true }
+[tool.uv.workspace]
+members = ["libs/*", "tools/one", "deep/**"]
+exclude = ["libs/old"]
+[tool.other]
+x = 1
+"""
+UV_LOCK = """version = 1
+revision = 3
+
+[[package]]
+name = "my-app"
+version = "1"
+source = { virtual = "." }
+
+[package.metadata]
+requires-dist = [{ name = "six" }]
+
+[[package]]
+name = "six"
+version = "1.17.0"
+"""
+
+
+def member(name: str) -> bytes:
+    return f'[project]\nname = "{name}"\nversion = "1"\n[tool.other]\nx = 1\n'.encode()
+
+
+def workspace(**more: str | bytes) -> dict[str, bytes | None]:
+    tree: dict[str, bytes | None] = {
+        "pyproject.toml": UV_PROJECT.encode(),
+        "uv.lock": UV_LOCK.encode(),
+        "libs/lib/pyproject.toml": member("lib"),
+        "libs/lib/sub/pyproject.toml": member("sub"),
+        "libs/old/pyproject.toml": member("old"),
+        "libs/empty/readme.md": b"",
+        "tools/one/pyproject.toml": member("one"),
+        "tools/two/pyproject.toml": member("two"),
+        "deep/a/b/pyproject.toml": member("b"),
+    }
+    return tree | {name: data.encode() if isinstance(data, str) else data for name, data in more.items()}
+
+
+def synced(tree: Mapping[str, bytes | None], *arguments: Any, **more: Any) -> Compiled:
+    return compiled(base().uv_sync(*arguments, **more), Answers(tree=tree))
+
+
+class TestUvSync:
+    def test_the_project_its_lock_and_the_members_of_its_workspace_come_along(self) -> None:
+        result = synced(workspace())
+        files = {
+            path.removeprefix("/.uv/"): text
+            for path, text in files_of(result).items()
+            if path.startswith("/.uv")
+        }
+        assert sorted(files) == [
+            "deep/a/b/pyproject.toml",
+            "libs/lib/pyproject.toml",
+            "pyproject.toml",
+            "tools/one/pyproject.toml",
+            "uv.lock",
+        ]
+        assert files["uv.lock"] == UV_LOCK
+        assert tomllib.loads(files["pyproject.toml"]) == {
+            "project": {
+                "name": "my.app",
+                "version": "1",
+                "requires-python": ">=3.11",
+                "dependencies": ["six"],
+            },
+            "dependency-groups": {"dev": ["attrs"]},
+            "tool": {
+                "uv": {
+                    "sources": {"lib": {"workspace": True}},
+                    "workspace": {"members": ["libs/*", "tools/one", "deep/**"], "exclude": ["libs/old"]},
+                }
+            },
+        }
+        assert tomllib.loads(files["libs/lib/pyproject.toml"]) == {"project": {"name": "lib", "version": "1"}}
+
+    def test_the_environment_is_first_on_path(self) -> None:
+        result = synced(workspace(), groups=["dev"], extras=["a b"], extra_options="--no-dev")
+        assert result.commands[-1] == (
+            "/.llb/bin/uv sync --project=/.uv --no-install-workspace --compile-bytecode --link-mode=copy "
+            "--group=dev --extra='a b' --no-dev --frozen"
+        )
+        assert result.config["Env"] == [
+            "PATH=/.uv/.venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        ]
+        assert [line.split(" ")[0] for line in result.history] == ["COPY", "RUN", "ENV"]
+
+    def test_frozen_only_with_a_lock_and_only_if_asked(self) -> None:
+        assert "--frozen" not in synced(workspace(), frozen=False).commands[-1]
+        tree = workspace()
+        del tree["uv.lock"]
+        assert "--frozen" not in synced(tree).commands[-1]
+
+    def test_edits_that_uv_does_not_read_are_no_change(self) -> None:
+        edited = "# more\n" + UV_PROJECT.replace("not read", "still not").replace("x = 1", "y = 2")
+        again = synced(workspace(**{"pyproject.toml": edited}))
+        assert again.definition.digests() == synced(workspace()).definition.digests()
+
+    def test_the_files_are_the_users(self) -> None:
+        result = compiled(base().user("1000:1000").uv_sync(), Answers(tree=workspace()))
+        made = [action.mkdir for action in result.actions if action.HasField("mkdir")]
+        assert {one.owner.user.byID for one in made} == {1000}
+
+    def test_a_project_with_an_index_of_its_own_does_not_get_pips(self) -> None:
+        text = UV_PROJECT + "[[tool.uv.index]]\nurl = 'https://i'\ndefault = true\n"
+        assert "pip_says" not in files_of(synced(workspace(**{"pyproject.toml": text})))["/uv"]
+        assert "pip_says" in files_of(synced(workspace()))["/uv"]
+
+    def test_a_project_in_another_directory(self) -> None:
+        tree = {f"back/{name}": data for name, data in workspace().items()}
+        assert "/.uv/libs/lib/pyproject.toml" in files_of(synced(tree, "back/"))
+
+    @pytest.mark.parametrize(
+        ("more", "words"),
+        [
+            (
+                {"uv.lock": UV_LOCK.replace("my-app", "other")},
+                ["does not belong to ./pyproject.toml", "it locks other, not my-app"],
+            ),
+            (
+                {"uv.lock": UV_LOCK.replace('{ name = "six" }', "")},
+                ["is older than", "it does not have six", "frozen=False"],
+            ),
+            ({"uv.lock": "nothing = 1"}, ["is not a lock of uv"]),
+            ({"uv.lock": "nothing ="}, ["uv.lock, line 1, column", "not TOML"]),
+            ({"pyproject.toml": "[project"}, ["pyproject.toml, line 1, column", "not TOML"]),
+            ({"libs/lib/pyproject.toml": "x ="}, ["libs/lib/pyproject.toml, line 1", "not TOML"]),
+            (
+                {"pyproject.toml": UV_PROJECT.replace("{ workspace = true }", "{ path = '../lib' }")},
+                ["takes lib from a local path", "../lib", "--no-install-package=lib"],
+            ),
+            (
+                {"pyproject.toml": "[project]\nname = 'x'\n[tool.uv.sources]\nlib = { workspace = true }\n"},
+                ["takes lib from its workspace, and is not the root of one", "uv_sync("],
+            ),
+            (
+                {"pyproject.toml": UV_PROJECT.replace("tools/one", "tools/none")},
+                ["member tools/none has no pyproject.toml"],
+            ),
+            ({"pyproject.toml": UV_PROJECT.replace("tools/one", "../one")}, ["member ../one is outside"]),
+            (
+                {"pyproject.toml": UV_PROJECT.replace('exclude = ["libs/old"]', "exclude = 1")},
+                ["exclude of [tool.uv.workspace]"],
+            ),
+        ],
+    )
+    def test_refusals(self, more: dict[str, str], words: list[str]) -> None:
+        with pytest.raises(InvalidError) as caught:
+            synced(workspace(**more))
+        message = str(caught.value)
+        assert all(word in message for word in words), message
+        assert "uv_sync" in message
+
+    def test_a_local_path_that_is_left_out_is_no_matter(self) -> None:
+        text = UV_PROJECT.replace("{ workspace = true }", "{ path = '../lib' }")
+        result = synced(workspace(**{"pyproject.toml": text}), extra_options="--no-install-package lib")
+        assert result.commands[-1].endswith("--no-install-package lib --frozen")
+
+    def test_a_lock_that_is_not_frozen_is_uvs_own_matter(self) -> None:
+        assert synced(workspace(**{"uv.lock": UV_LOCK.replace("my-app", "other")}), frozen=False).commands
+
+    def test_a_missing_project(self) -> None:
+        with pytest.raises(LocalFileError, match=r"Expected gone/pyproject\.toml to exist"):
+            synced({}, "gone")
+
+
+POETRY_PROJECT = """
+[tool.poetry]
+name = "app"
+version = "1"
+description = "not read"
+authors = ["me"]
+[tool.poetry.dependencies]
+python = ">=3.11"
+six = "*"
+[tool.poetry.group.dev.dependencies]
+attrs = "*"
+[tool.poetry.group.docs]
+optional = true
+[tool.poetry.group.docs.dependencies]
+local = { path = "../local" }
+[tool.other]
+x = 1
+"""
+
+
+def poetry(text: str = POETRY_PROJECT, lock: str | None = "x", *arguments: Any, **more: Any) -> Compiled:
+    tree: dict[str, bytes | None] = {"d/pyproject.toml": text.encode()}
+    if lock is not None:
+        tree["d/poetry.lock"] = lock.encode()
+    return compiled(
+        base().poetry_install_from_file("d/pyproject.toml", *arguments, **more), Answers(tree=tree)
+    )
+
+
+class TestPoetry:
+    def test_poetry_is_in_an_environment_of_its_own_that_is_mounted(self) -> None:
+        result = poetry()
+        fetch, install = result.execs
+        assert fetch.meta.args[-1].startswith(
+            "python -m venv --without-pip /.llb/poetry && touch /.llb/poetry/poetry_env && "
+        )
+        assert fetch.meta.args[-1].endswith(" poetry")
+        mounts = tool_mounts(install)
+        assert mounts["/.llb/poetry"].readonly
+        assert (mounts["/tmp/poetry"].readonly, mounts["/tmp/poetry"].output) == (False, -1)
+        assert mounts["/root/.cache/pypoetry"].mountType == pb.MountType.CACHE
+        assert len(result.history) == 1
+
+    def test_the_command(self) -> None:
+        result = poetry(with_=["a", "b c"], without=["dev"], only=["x"])
+        assert result.commands[-1].startswith("cd /tmp/poetry && ")
+        assert result.commands[-1].endswith(
+            "POETRY_VIRTUALENVS_CREATE=false /.llb/poetry/bin/python -m poetry install --no-root --no-interaction "
+            "--with 'a,b c' --without dev --only x --compile"
+        )
+        old = poetry(old_installer=True).commands[-1]
+        assert "-m poetry config --local experimental.new-installer false && POETRY_VIRTUALENVS" in old
+
+    def test_what_goes_along(self) -> None:
+        files = files_of(poetry(lock="the lock"))
+        assert files["/project/poetry.lock"] == "the lock"
+        assert tomllib.loads(files["/project/pyproject.toml"]) == {
+            "tool": {
+                "poetry": {
+                    "name": "app",
+                    "version": "0",
+                    "description": "",
+                    "authors": [],
+                    "dependencies": {"python": ">=3.11", "six": "*"},
+                    "group": {
+                        "dev": {"dependencies": {"attrs": "*"}},
+                        "docs": {"optional": True, "dependencies": {"local": {"path": "../local"}}},
+                    },
+                }
+            }
+        }
+
+    def test_edits_that_poetry_does_not_read_are_no_change(self) -> None:
+        edited = (
+            POETRY_PROJECT.replace('"1"', '"2"').replace("not read", "still not").replace("x = 1", "y = 2")
+        )
+        assert poetry(edited).definition.digests() == poetry().definition.digests()
+
+    def test_versions(self) -> None:
+        assert poetry(poetry_version="2.1.4").commands[0].endswith(" poetry==2.1.4")
+        [install] = poetry(poetry_version=None).commands
+        assert " POETRY_VIRTUALENVS_CREATE=false poetry install " in install
+        older = BuildOptions(builder_version="2024.10")
+        tree: dict[str, bytes | None] = {"pyproject.toml": POETRY_PROJECT.encode()}
+        chain = base().poetry_install_from_file("pyproject.toml", ignore_lockfile=True)
+        assert compiled(chain, Answers(tree=tree), options=older).commands[0].endswith(" 'poetry~=1.7'")
+
+    def test_another_user_than_root_has_no_cache(self) -> None:
+        chain = base().user("app").poetry_install_from_file("d/pyproject.toml", ignore_lockfile=True)
+        fetch, install = compiled(chain, Answers(tree={"d/pyproject.toml": POETRY_PROJECT.encode()})).execs
+        assert (fetch.meta.user, install.meta.user) == ("root", "app")
+        assert "POETRY_CACHE_DIR=/.llb/cache " in install.meta.args[-1]
+        assert not [one for one in install.mounts if one.mountType == pb.MountType.CACHE]
+
+    def test_a_lock_elsewhere_and_none(self) -> None:
+        chain = base().poetry_install_from_file("p.toml", "locks/l")
+        files = files_of(
+            compiled(chain, Answers(tree={"p.toml": POETRY_PROJECT.encode(), "locks/l": b"lock"}))
+        )
+        assert files["/project/poetry.lock"] == "lock"
+        assert "/project/poetry.lock" not in files_of(poetry(lock=None, ignore_lockfile=True))
+
+    def test_a_missing_lock_is_told_with_the_ways_out(self) -> None:
+        with pytest.raises(NotFoundError, match=r"there is no d/poetry\.lock") as caught:
+            poetry(lock=None)
+        assert "poetry lock" in str(caught.value)
+        assert "ignore_lockfile=True" in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("text", "more", "words"),
+        [
+            ("[tool.x]\ny = 1", {}, ["is no project of poetry"]),
+            ("[tool", {}, ["d/pyproject.toml, line 1", "not TOML"]),
+            (POETRY_PROJECT, {"with_": ["docs"]}, ["takes local from a local path", "../local", "without="]),
+            (POETRY_PROJECT, {"only": ["docs"]}, ["takes local from a local path"]),
+            (POETRY_PROJECT.replace("optional = true", ""), {}, ["takes local from a local path"]),
+            (
+                POETRY_PROJECT.replace('six = "*"', 'six = [{path = "a"}]'),
+                {},
+                ["takes six from a local path"],
+            ),
+        ],
+    )
+    def test_refusals(self, text: str, more: dict[str, Any], words: list[str]) -> None:
+        with pytest.raises(InvalidError) as caught:
+            poetry(text, **more)
+        assert all(word in str(caught.value) for word in words), str(caught.value)
+
+    def test_a_missing_project(self) -> None:
+        with pytest.raises(LocalFileError, match=r"the file pyproject\.toml does not exist"):
+            compiled(base().poetry_install_from_file("pyproject.toml"), Answers(tree={}))
