@@ -15,6 +15,7 @@ LLBError
  ├─ VersionError               an unknown builder version
  ├─ NotFoundError              a name or id that nobody knows
  ├─ ExecutionError             something that must be built first, or changed while it was built
+ │   └─ NotBuiltError          an attribute that an image has when it was built (also an AttributeError)
  ├─ EngineError                no engine can be reached
  └─ RemoteError                the engine failed
      ├─ DockerfileError        a Dockerfile that BuildKit's frontend refuses
@@ -40,6 +41,7 @@ __all__ = [
     "LocalDirectoryError",
     "LocalFileError",
     "ModuleNotMountable",
+    "NotBuiltError",
     "NotFoundError",
     "RemoteError",
     "RemovedNameError",
@@ -140,6 +142,10 @@ class EngineError(LLBError):
     """No engine can be reached: none is there, it refuses, or its address is none."""
 
 
+class NotBuiltError(ExecutionError, AttributeError):
+    """An attribute that an image has only when it was built."""
+
+
 class RemoteError(LLBError):
     """The engine failed."""
 
@@ -151,7 +157,37 @@ class DockerfileError(RemoteError):
 
 
 class ImageBuildError(RemoteError):
-    """A step failed while it was built."""
+    """A step failed while it was built.
+
+    Args:
+        message: what is wrong, in the user's terms.
+        hint: the way out.
+        step: the step's method name.
+        location: the user's line that made the step.
+        exit_code: of the command that failed; None if it was none.
+        log: the last lines that it wrote.
+        image_id: of the image that was to be built, if it has one: `image.logs` is kept by it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        step: str = "",
+        location: Location | None = None,
+        exit_code: int | None = None,
+        log: tuple[str, ...] = (),
+        image_id: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint, step=step, location=location)
+        self.exit_code = exit_code
+        self.log = log
+        self.image_id = image_id
+
+    def __str__(self) -> str:
+        first, _, rest = super().__str__().partition("\n")
+        return "\n".join([first, *[f"  {line}" for line in self.log], *([rest] if rest else [])])
 
 
 class Excerpt(Value):

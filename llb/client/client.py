@@ -12,8 +12,10 @@ from typing import Self
 import grpc
 
 from llb.client.connections import TLS, Connection, default_address, open_connection
+from llb.client.events import Events
 from llb.client.gateway import Cache, Export, Gateway
 from llb.client.resolver import EngineResolver
+from llb.client.session import Service, Session
 from llb.errors import InvalidTypeError
 from llb.gateway.channel import rpc_error
 from llb.graph import Platform
@@ -122,6 +124,24 @@ class Client:
                 for record in answer.record
             ]
         )
+
+    def session(self, *services: Service, shared_key: str = "") -> Session:
+        """What the engine may ask us for while it builds: `with client.session(FileService({…})) as s: …`.
+
+        Args:
+            *services: local files, secrets, registry logins, a place for exports.
+            shared_key: the same for builds whose local directories are the same: only what changed since
+                then is sent.
+        """
+        return Session(self._connection, services, shared_key=shared_key)
+
+    def events(self, ref: str) -> Events:
+        """What the engine says of a build, from its start to its end.
+
+        Args:
+            ref: the build's name, `Gateway.ref`.
+        """
+        return Events(self.channel, ref)
 
     def gateway(
         self,

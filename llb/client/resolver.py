@@ -6,11 +6,13 @@ import os
 from collections.abc import Mapping, Sequence
 
 from llb.client.dockerfiles import dockerfile_options
+from llb.client.logins import LoginService
 from llb.errors import InvalidError
-from llb.gateway import Bridge, ImageMeta, Pending, RpcError
+from llb.gateway import Bridge, ImageMeta, Pending, RpcError, Stat
 from llb.gateway.bases import base_error
 from llb.gateway.dockerfile import AskedDockerfile, ask_dockerfile, input_metadata
-from llb.graph import Platform
+from llb.gateway.transport import NOT_FOUND
+from llb.graph import Definition, Platform
 from llb.image.resolver import (
     DockerfileRequest,
     LocalDirectory,
@@ -32,6 +34,7 @@ class EngineResolver(LocalDirectory):
         contexts: directories of named contexts, by the name of their local source.
         inputs: what `input:NAME` stands for in named contexts.
         resolve_mode: how bases are looked up: `default`, `pull` or `local`.
+        logins: what the session serves to registries.
 
     Example:
         ```python
@@ -48,9 +51,11 @@ class EngineResolver(LocalDirectory):
         *,
         inputs: Mapping[str, ResolvedContext] | None = None,
         resolve_mode: str = "",
+        logins: LoginService | None = None,
     ) -> None:
         super().__init__(root, contexts=contexts, capabilities=bridge.ping().result().llb_caps)
         self.bridge = bridge
+        self.logins = logins
         self._inputs = dict(inputs or {})
         self._resolve_mode = resolve_mode
         self._asked: dict[tuple[str, Platform], Pending[ImageMeta]] = {}
@@ -118,3 +123,20 @@ class EngineResolver(LocalDirectory):
         if given not in self._inputs:
             raise InvalidError(f"the named context {name} is the input {given}, which was not given")
         return self._inputs[given]
+
+    def exists(self, definition: Definition, paths: Sequence[str]) -> tuple[bool, ...]:
+        ref = self.bridge.solve(definition.to_bytes(), evaluate=True).result().ref
+        if ref is None:
+            return tuple([False for _ in paths])
+        asked = [self.bridge.stat_file(ref, path) for path in paths]
+        return tuple([_is_there(one) for one in asked])
+
+
+def _is_there(asked: Pending[Stat]) -> bool:
+    try:
+        asked.result()
+    except RpcError as error:
+        if "no such file" in error.message or "not a directory" in error.message or error.code == NOT_FOUND:
+            return False
+        raise
+    return True

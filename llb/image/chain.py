@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llb.errors import InvalidError, InvalidTypeError, LLBError, RemovedNameError
+from llb.errors import InvalidError, InvalidTypeError, LLBError, NotBuiltError, RemovedNameError
 from llb.image.step import Step
 from llb.location import caller
 
@@ -163,5 +163,11 @@ def _unknown(owner: str, name: str, asked: object) -> AttributeError:
     if name in _REMOVED:
         return RemovedNameError(
             f"{owner}.{name} does not exist any more", hint=f"Write {_REMOVED[name]}.", location=caller()
+        )
+    if name == "object_id":  # the property had nothing to give
+        return NotBuiltError(
+            "an image has no object_id before it is built: it is unhydrated",
+            hint="Build it first: image.build().object_id.",
+            location=caller(),
         )
     return AttributeError(f"{owner} has no attribute {name!r}", name=name, obj=asked)

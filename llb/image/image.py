@@ -5,6 +5,7 @@ from __future__ import annotations
 from llb.errors import InvalidTypeError
 from llb.image.arguments import kind
 from llb.image.bases import Bases
+from llb.image.built import Builds
 from llb.image.chain import Chain, chained
 from llb.image.commands import Commands
 from llb.image.config import Config
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
 
 
-class Image(Bases, Dockerfiles, Commands, Packages, Config, Runtime, Files, Joins, Imports):
+class Image(Bases, Dockerfiles, Commands, Packages, Config, Runtime, Files, Joins, Imports, Builds):
     """A container image: a base, and steps on top of it.
 
     A factory starts a chain: `debian_slim`, `from_registry`, `from_scratch`. Each method gives a new image

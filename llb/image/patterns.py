@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from os import PathLike
 
-__all__ = ["NON_PYTHON_FILES", "FilePatternMatcher", "escape", "read_ignore_file"]
+__all__ = [
+    "NON_PYTHON_FILES",
+    "FilePatternMatcher",
+    "Pattern",
+    "escape",
+    "parse_patterns",
+    "read_ignore_file",
+]
 
 
 _SPECIAL = frozenset("*?[]\\^")
@@ -86,7 +93,7 @@ class FilePatternMatcher:
                     step="FilePatternMatcher",
                 )
         self._given: tuple[str, ...] = pattern
-        self._patterns: tuple[Pattern, ...] | None = _parse(pattern)
+        self._patterns: tuple[Pattern, ...] | None = parse_patterns(pattern)
         self._file = ""
         self._inverted = False
         self._name = ""
@@ -144,7 +151,7 @@ class FilePatternMatcher:
         """The patterns in order, read with `read` if they come from a file and were not read yet."""
         if self._patterns is not None:
             return self._patterns
-        return _parse(read_ignore_file(read(self._file)))
+        return parse_patterns(read_ignore_file(read(self._file)))
 
     def exclude_patterns(self, prefix: str, read: Callable[[str], bytes]) -> tuple[str, ...]:
         """What a local source must exclude, so that in its directory `prefix` what is matched stays out."""
@@ -194,7 +201,12 @@ def escape(path: str) -> str:
     return _shielded("".join([_escape(character) for character in path]))
 
 
-def _parse(lines: Sequence[str]) -> tuple[Pattern, ...]:
+def parse_patterns(lines: Sequence[str]) -> tuple[Pattern, ...]:
+    """Patterns in order, cleaned; those that are empty are left out.
+
+    Raises:
+        InvalidError: one is malformed.
+    """
     patterns: list[Pattern] = []
     for line in lines:
         text = line.strip()

@@ -1,0 +1,60 @@
+"""Secrets for the engine: values by id, looked up when a step asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import grpc
+
+from llb.client.session import Handler, Service, unary
+from llb.errors import ExecutionError, LLBError
+from llb.pb.secrets_pb2 import GetSecretRequest, GetSecretResponse
+from llb.pb.services import Secrets
+
+_MAX = 500 << 10
+"""The largest secret that BuildKit takes."""
+
+Provider = Callable[[], "str | bytes"]
+
+
+class SecretService(Service):
+    """Serves secrets.
+
+    Args:
+        secrets: what gives the value of each, by id; ids may be added later. Values are asked for when a step
+            needs them, and shown nowhere. An id that is not here does not exist for the engine.
+    """
+
+    name = Secrets.NAME
+
+    def __init__(self, secrets: Mapping[str, Provider | str | bytes]) -> None:
+        super().__init__()
+        self._secrets = secrets
+
+    def handlers(self) -> Mapping[str, Handler]:
+        return {"GetSecret": unary(Secrets.GetSecret, self._get)}
+
+    def _get(self, request: GetSecretRequest, context: grpc.ServicerContext) -> GetSecretResponse:
+        known = self._secrets.get(request.ID)
+        if known is None:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"secret {request.ID}: not found")
+            return GetSecretResponse()
+        try:
+            value = known() if callable(known) else known
+            data = value.encode() if isinstance(value, str) else value
+            if len(data) > _MAX:
+                raise ExecutionError(
+                    f"the secret {request.ID} has {len(data)} bytes: BuildKit takes {_MAX}",
+                    hint="Put the data in a file that only the step downloads or mounts.",
+                )
+        except LLBError as error:
+            self.failed(error, context, grpc.StatusCode.FAILED_PRECONDITION)
+            return GetSecretResponse()
+        except Exception as error:  # noqa: BLE001 - a provider is anybody's code, and may quote the value
+            failed = ExecutionError(f"the secret {request.ID} cannot be had: {type(error).__name__}")
+            self.failed(failed, context, grpc.StatusCode.FAILED_PRECONDITION)
+            return GetSecretResponse()
+        return GetSecretResponse(data=data)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {', '.join(sorted(self._secrets))}>"
