@@ -56,6 +56,8 @@ class Build:
         """What each step has become so far, of all chains."""
         self.questions: dict[Step, tuple[State, DockerfileRequest]] = {}
         """What each step has asked about a Dockerfile, and on top of what."""
+        self.documents: dict[Step, bytes] = {}
+        """Image configs as BuildKit has written them, of the steps after which nothing has changed them."""
         self.notes: list[str] = []
         """What the user should know, and what is no error."""
         self._secrets: dict[str, SecretRequest] = {}

@@ -86,13 +86,14 @@ def compile_to_llb(
     build.resolver.prefetch(build.wanted_bases)
     base_config = _lower(steps, build)
     lowered = build.lowered[steps[-1]]
-    config = lowered.finished_config()
-    if options.labels:
-        config = config.with_labels(options.labels)
+    document = b"" if options.labels else build.documents.get(steps[-1], b"")
+    if not document:
+        config = lowered.finished_config().with_labels(options.labels)
+        document = of_platform(config, build.platform).to_json()
     definition = graph.marshal(lowered.state, platform=build.platform, caps=build.resolver.capabilities)
     return ImageDefinition.of(
         definition,
-        image_config=of_platform(config, build.platform).to_json(),
+        image_config=document,
         base_config=base_config,
         platform=build.platform,
         bases=build.known_bases,

@@ -196,6 +196,7 @@ def _continued(
 
     definition = with_locations(definition, python_lines)
     config = read_config(resolved.config, dockerfile.filename)
+    build.documents[step] = resolved.config
     given = below.finished_config().history if step.parent is not None else ()
     histories = None
     if _starts_with(config.history, given):
