@@ -15,7 +15,7 @@ from llb import wire
 from llb._value import Value
 from llb.errors import ImageFileError, UnsupportedError
 from llb.gateway import RpcError
-from llb.gateway.transport import NOT_FOUND
+from llb.gateway.questions import is_missing
 
 if sys.version_info >= (3, 12):  # not hashlib, which loads OpenSSL
     from _sha2 import sha256  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
@@ -151,17 +151,6 @@ def read_if_there(pending: Pending[bytes]) -> bytes | None:
         if is_missing(error):
             return None
         raise
-
-
-def is_missing(error: RpcError) -> bool:
-    """Whether a file does not exist: the daemon says it in words."""
-    return (
-        error.code == NOT_FOUND
-        or "no such file or directory" in error.message
-        or "not a directory" in error.message
-        or "is a directory" in error.message
-        or "invalid file" in error.message
-    )
 
 
 def local_definition(

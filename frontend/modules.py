@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import posixpath
 
-from frontend.loading import is_missing, local_definition, read_if_there
+from frontend.loading import local_definition, read_if_there
 from llb.gateway import RpcError
+from llb.gateway.questions import is_missing
 from llb.imagefile import ModuleFile, Modules
 from llb.imagefile.modules import imported_names
 

@@ -10,7 +10,7 @@ from llb._value import Value
 from llb.errors import InvalidError
 from llb.gateway import CacheImport
 from llb.image import BuildOptions
-from llb.image.recipes import PYTHON_ARGUMENT, VERSION_VARIABLES
+from llb.image.recipes import MIRROR_VARIABLE, PYTHON_ARGUMENT, VERSION_VARIABLES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 _TIMEOUT = "LLB_IMAGE_FILE_TIMEOUT"
 _COMPAT = "LLB_COMPAT"
-_OURS = ("SOURCE_DATE_EPOCH", _TIMEOUT, _COMPAT, PYTHON_ARGUMENT, *VERSION_VARIABLES)
+_OURS = ("SOURCE_DATE_EPOCH", _TIMEOUT, _COMPAT, PYTHON_ARGUMENT, MIRROR_VARIABLE, *VERSION_VARIABLES)
 
 
 class Options(Value):
@@ -107,6 +107,7 @@ def _build_options(environment: Environment, build_args: Mapping[str, str]) -> B
     return BuildOptions(
         builder_version=versions[0] if versions else "",
         python_version=build_args.get(PYTHON_ARGUMENT, ""),
+        python_build_mirror=build_args.get(MIRROR_VARIABLE, ""),
         labels=tuple(environment.prefixed("label:").items()),
         extra_hosts=_value("add-hosts", options, _hosts, ()),
         network=_value("force-network-mode", options, _one_of("sandbox", "host", "none"), "sandbox"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from frontend.loading import DEFINITION, is_missing, local_definition
+from frontend.loading import DEFINITION, local_definition
 from frontend.report import needs
 from llb import _json, graph
 from llb.errors import InvalidError, LocalFileError, UnsupportedError
 from llb.gateway import RpcError, decode_stats
 from llb.gateway.bases import base_error
+from llb.gateway.questions import existing, is_missing
 from llb.graph import Definition, Platform
 from llb.image import LocalEntry, ResolvedBase, ResolvedContext, ResolvedDockerfile, Resolver
 from llb.image.patterns import escape
@@ -85,6 +86,9 @@ class GatewayResolver(Resolver):
         except RpcError as error:
             raise base_error(reference, platform, error) from None
         return ResolvedBase(meta.reference.partition("@")[0], meta.digest, meta.config, platform)
+
+    def exists(self, definition: Definition, paths: Sequence[str]) -> tuple[bool, ...]:
+        return existing(self._bridge, definition.to_bytes(), paths)
 
     # -- named contexts
 

@@ -136,7 +136,7 @@ def _compile(
 ) -> ImageDefinition:
     from llb import imagefile
     from llb.image import Bases, BuildOptions, LocalDirectory, compile_to_llb
-    from llb.image.recipes import PYTHON_ARGUMENT, VERSION_VARIABLES
+    from llb.image.recipes import MIRROR_VARIABLE, PYTHON_ARGUMENT, VERSION_VARIABLES
 
     timeout = _timeout(args)
 
@@ -163,17 +163,25 @@ def _compile(
         compat=compat,
     )
     declared = {argument.name for argument in loaded.build_args}
-    for name in sorted(set(args) - declared - {_TIMEOUT, PYTHON_ARGUMENT, *VERSION_VARIABLES}):
+    for name in sorted(
+        set(args) - declared - {_TIMEOUT, PYTHON_ARGUMENT, MIRROR_VARIABLE, *VERSION_VARIABLES}
+    ):
         click.echo(
             f"note: {file} does not use the build argument {name}: llb.build_arg(NAME) reads one", err=True
         )
     _, image = imagefile.pick(loaded, target)
     versions = [builder_version, *[args.get(name, "") for name in VERSION_VARIABLES]]
     options = BuildOptions(
-        builder_version=next(filter(None, versions), ""), python_version=args.get(PYTHON_ARGUMENT, "")
+        builder_version=next(filter(None, versions), ""),
+        python_version=args.get(PYTHON_ARGUMENT, ""),
+        python_build_mirror=args.get(MIRROR_VARIABLE, ""),
     )
     resolver = Context(str(context), bases=known)
     definition = compile_to_llb(image, platform=platform, resolver=resolver, options=options)
+    for login in definition.logins:
+        click.echo(
+            f"note: the base needs a login to {login.host}; before building: {login.command}", err=True
+        )
     for note in definition.notes:
         click.echo(f"note: {note}", err=True)
     if not definition.ops:

@@ -16,6 +16,7 @@ import grpc
 
 from llb.client.session import Handler, Service, unary
 from llb.errors import ExecutionError, LLBError
+from llb.image.logins import RegistryLogin
 from llb.pb.auth_pb2 import CredentialsRequest, CredentialsResponse
 from llb.pb.services import Auth
 
@@ -52,6 +53,12 @@ class LoginService(Service):
         self._logins = dict(logins or {})
         self._config = config
         self._known: dict[str, Login | None] = {}
+        self._offered: list[RegistryLogin] = []
+
+    def offer(self, login: RegistryLogin) -> None:
+        """Adds a login that a base of the build needs; its values are looked up when a registry asks."""
+        if login not in self._offered:
+            self._offered.append(login)
 
     def handlers(self) -> Mapping[str, Handler]:
         return {"Credentials": unary(Auth.Credentials, self._credentials)}
@@ -73,6 +80,10 @@ class LoginService(Service):
             if one in self._logins:
                 return self._logins[one]
         if host not in self._known:
+            for offered in self._offered:
+                if offered.serves(host):
+                    self._known[host] = Login(*offered.credentials())
+                    return self._known[host]
             self._known[host] = docker_login(host, self._config)
         return self._known[host]
 

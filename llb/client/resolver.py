@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from llb.client.dockerfiles import dockerfile_options
 from llb.client.logins import LoginService
 from llb.errors import InvalidError
-from llb.gateway import Bridge, ImageMeta, Pending, RpcError, Stat
+from llb.gateway import Bridge, ImageMeta, Pending, RpcError
 from llb.gateway.bases import base_error
 from llb.gateway.dockerfile import AskedDockerfile, ask_dockerfile, input_metadata
-from llb.gateway.transport import NOT_FOUND
+from llb.gateway.questions import existing
 from llb.graph import Definition, Platform
+from llb.image.logins import RegistryLogin
 from llb.image.resolver import (
     DockerfileRequest,
     LocalDirectory,
@@ -60,6 +61,10 @@ class EngineResolver(LocalDirectory):
         self._resolve_mode = resolve_mode
         self._asked: dict[tuple[str, Platform], Pending[ImageMeta]] = {}
         self._dockerfiles: dict[DockerfileRequest, AskedDockerfile] = {}
+
+    def login(self, login: RegistryLogin) -> None:
+        if self.logins is not None:
+            self.logins.offer(login)
 
     def prefetch(self, bases: Sequence[tuple[str, Platform]]) -> None:
         for reference, platform in bases:
@@ -116,6 +121,9 @@ class EngineResolver(LocalDirectory):
         solved = self._ask_dockerfile(request).result()
         return ResolvedDockerfile(solved.definition, solved.config, solved.base_config)
 
+    def exists(self, definition: Definition, paths: Sequence[str]) -> tuple[bool, ...]:
+        return existing(self.bridge, definition.to_bytes(), paths)
+
     def named(self, name: str, source: str, platform: Platform) -> ResolvedContext | None:
         kind, _, given = source.partition(":")
         if kind != "input":
@@ -123,20 +131,3 @@ class EngineResolver(LocalDirectory):
         if given not in self._inputs:
             raise InvalidError(f"the named context {name} is the input {given}, which was not given")
         return self._inputs[given]
-
-    def exists(self, definition: Definition, paths: Sequence[str]) -> tuple[bool, ...]:
-        ref = self.bridge.solve(definition.to_bytes(), evaluate=True).result().ref
-        if ref is None:
-            return tuple([False for _ in paths])
-        asked = [self.bridge.stat_file(ref, path) for path in paths]
-        return tuple([_is_there(one) for one in asked])
-
-
-def _is_there(asked: Pending[Stat]) -> bool:
-    try:
-        asked.result()
-    except RpcError as error:
-        if "no such file" in error.message or "not a directory" in error.message or error.code == NOT_FOUND:
-            return False
-        raise
-    return True

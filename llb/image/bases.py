@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from llb.graph import Platform, State
     from llb.image.build import Build
+    from llb.image.logins import RegistryLogin
+    from llb.image.resolver import ResolvedBase
+    from llb.image.secrets import Secret
 
 
 class FromRegistry(Step):
@@ -28,12 +31,17 @@ class FromRegistry(Step):
 
     tag: str
     force_build: bool
+    secret: Secret | None = None
+    """What the registry's login is made of."""
+    login: str = ""
+    """The kind of login; empty: the secret's keys are not known yet."""
+    add_python: str = ""
 
     method = "from_registry"
 
     @property
     def vertices(self) -> int:
-        return 1
+        return 4 if self.add_python else 1
 
     def reference(self, build: Build) -> Reference:  # noqa: ARG002
         return parse_reference(self.tag)
@@ -41,7 +49,25 @@ class FromRegistry(Step):
     def announce(self, build: Build) -> None:
         if self.tag == "scratch":
             raise InvalidError("scratch is no image of a registry", hint="Write Image.from_scratch().")
-        build.want_base(str(self.reference(build)), build.platform)
+        reference = self.reference(build)
+        if self.secret is not None:
+            build.want_login(self.registry_login(reference, build))
+        build.want_base(str(reference), build.platform)
+
+    def registry_login(self, reference: Reference, build: Build) -> RegistryLogin:
+        """The login for where the base is.
+
+        Raises:
+            LLBError: the secret is none for a registry, or not for this one.
+        """
+        from llb.image.logins import RegistryLogin, check_host, login_kind
+
+        assert self.secret is not None
+        kind = self.login
+        if not kind and build.resolver.has_secret_values:
+            kind = login_kind(self.secret.values())
+        check_host(reference.domain, kind)
+        return RegistryLogin(reference.domain, kind, self.secret)
 
     def lower(self, below: Lowered, build: Build) -> Lowered:  # noqa: ARG002 (there is nothing below)
         reference = self.reference(build)
@@ -52,11 +78,16 @@ class FromRegistry(Step):
         else:
             state, config = self._from_image(build, reference)
         ignore_cache = self.force_build or build.options.no_cache
-        return Lowered(started_on(state, config, platform, build), config, None, ignore_cache)
+        lowered = Lowered(started_on(state, config, platform, build), config, None, ignore_cache)
+        if self.add_python:
+            from llb.image.added_python import add_python
+
+            lowered = add_python(self, lowered, build, self.add_python)
+        return lowered
 
     def _from_image(self, build: Build, reference: Reference) -> tuple[State, ImageConfig]:
         platform = build.platform
-        known = build.base(str(reference), platform)
+        known = self._known(build, reference)
         if known is not None:
             build.base_config = known.config
             config = read_config(known.config, reference)
@@ -74,6 +105,18 @@ class FromRegistry(Step):
             meta=build.meta(self, f"{self.method} {reference}"),
         )
         return state, config
+
+    def _known(self, build: Build, reference: Reference) -> ResolvedBase | None:
+        try:
+            return build.base(str(reference), build.platform)
+        except BaseError as error:
+            if self.secret is not None and not build.resolver.has_secret_values:
+                login = self.registry_login(reference, build)
+                error.hint = (
+                    "Only a build from Python can log in with the secret of a base. "
+                    f"Log in where this build is started: {login.command}"
+                )
+            raise
 
     def _from_context(self, build: Build, name: str, source: str) -> tuple[State, ImageConfig]:
         """The base that a named context gives; not pinned by a digest, as in the Dockerfile frontend."""
@@ -95,6 +138,18 @@ class FromRegistry(Step):
         config = read_config(found.config, name) if found.config else build.default_config(platform)
         build.base_config = found.config
         return found.definition.state(), config
+
+
+class FromGcpArtifactRegistry(FromRegistry):
+    """An image of a registry of Google Cloud."""
+
+    method = "from_gcp_artifact_registry"
+
+
+class FromAwsEcr(FromRegistry):
+    """An image of a registry of AWS."""
+
+    method = "from_aws_ecr"
 
 
 class DebianSlim(FromRegistry):
@@ -191,7 +246,14 @@ class Bases(Chain):
 
     @classmethod
     @started
-    def from_registry(cls, tag: str, *, force_build: bool = False) -> Self:
+    def from_registry(
+        cls,
+        tag: str,
+        secret: Secret | None = None,
+        *,
+        force_build: bool = False,
+        add_python: str | None = None,
+    ) -> Self:
         """An image of a registry.
 
         Its environment, working directory, user and shell hold for what follows. They come from its config,
@@ -201,11 +263,20 @@ class Bases(Chain):
         Args:
             tag: `name[:tag][@digest]`, such as `debian:12-slim` or `ghcr.io/owner/name:1.2`; a name without a
                 host is one of Docker Hub.
+            secret: a login to its registry. Its keys say which kind: REGISTRY_USERNAME and REGISTRY_PASSWORD;
+                SERVICE_ACCOUNT_JSON for Google's; AWS_REGION with AWS_ACCESS_KEY_ID and
+                AWS_SECRET_ACCESS_KEY, or with AWS_ROLE_ARN, for AWS's (needs `llb[aws]`). A build from Python
+                serves it; through the other doors log in with docker (errors name the command).
             force_build: use no cached result of any step of this chain.
+            add_python: puts a standalone CPython of this series, such as `"3.12"` or `"3.14t"`, into
+                `/usr/local`: the builder version says which (`docs/recipes.md`). It is for the C library that
+                the base has; where no engine can be asked, for glibc.
 
         Raises:
-            InvalidTypeError: `tag` is not a string.
-            InvalidError: `tag` is empty. That it is not a reference is found when the image is compiled.
+            InvalidTypeError: an argument is of a wrong type.
+            InvalidError: `tag` or `add_python` is empty, or `secret` has the keys of no login or of several.
+                That `tag` is not a reference, or that there is no such Python, is found when the image is
+                compiled.
 
         Example:
             ```python
@@ -213,7 +284,96 @@ class Bases(Chain):
             ```
         """
         tag = arguments.text("tag", tag, 'Image.from_registry("debian:12-slim")')
-        return cls._start(FromRegistry, tag, arguments.flag("force_build", force_build))
+        return cls._registry(FromRegistry, "", tag, secret, force_build, add_python)
+
+    @classmethod
+    @started
+    def from_gcp_artifact_registry(
+        cls,
+        tag: str,
+        secret: Secret | None = None,
+        *,
+        force_build: bool = False,
+        add_python: str | None = None,
+    ) -> Self:
+        """An image of Google Cloud's Artifact Registry.
+
+        Args:
+            tag: `REGION-docker.pkg.dev/PROJECT/REPOSITORY/NAME:TAG`.
+            secret: has SERVICE_ACCOUNT_JSON, the text of a service account's key (not its path).
+            force_build: as in `from_registry`.
+            add_python: as in `from_registry`.
+
+        Raises:
+            InvalidTypeError: an argument is of a wrong type.
+            InvalidError: `tag` is empty, or `secret` lacks the key. That `tag` is in no registry of Google's
+                is found when the image is compiled.
+
+        Example:
+            ```python
+            key = Secret.from_name("gcp", required_keys=["SERVICE_ACCOUNT_JSON"])
+            image = Image.from_gcp_artifact_registry("us-east1-docker.pkg.dev/team/images/base:1", secret=key)
+            ```
+        """
+        tag = arguments.text(
+            "tag", tag, 'Image.from_gcp_artifact_registry("us-east1-docker.pkg.dev/p/r/n:1")'
+        )
+        return cls._registry(FromGcpArtifactRegistry, "gcp", tag, secret, force_build, add_python)
+
+    @classmethod
+    @started
+    def from_aws_ecr(
+        cls,
+        tag: str,
+        secret: Secret | None = None,
+        *,
+        force_build: bool = False,
+        add_python: str | None = None,
+    ) -> Self:
+        """An image of AWS's Elastic Container Registry.
+
+        Args:
+            tag: `ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME:TAG`.
+            secret: has AWS_REGION, and either AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_ROLE_ARN: a
+                role that is assumed with the machine's identity token (AWS_WEB_IDENTITY_TOKEN_FILE) or keys.
+            force_build: as in `from_registry`.
+            add_python: as in `from_registry`.
+
+        Raises:
+            InvalidTypeError: an argument is of a wrong type.
+            InvalidError: `tag` is empty, or `secret` lacks a key. That `tag` is in no registry of AWS's is
+                found when the image is compiled.
+
+        Example:
+            ```python
+            keys = Secret.from_local_environ(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"])
+            image = Image.from_aws_ecr("123456789012.dkr.ecr.us-east-1.amazonaws.com/base:1", secret=keys)
+            ```
+        """
+        tag = arguments.text("tag", tag, 'Image.from_aws_ecr("123.dkr.ecr.us-east-1.amazonaws.com/base:1")')
+        return cls._registry(FromAwsEcr, "aws", tag, secret, force_build, add_python)
+
+    @classmethod
+    def _registry(
+        cls,
+        kind: type[FromRegistry],
+        login: str,
+        tag: str,
+        secret: Secret | None,
+        force_build: bool,
+        add_python: str | None,
+    ) -> Self:
+        force_build = arguments.flag("force_build", force_build)
+        if secret is not None:
+            from llb.image.logins import checked_login
+
+            login = checked_login(secret, login)
+        version = ""
+        if add_python is not None:
+            from llb.image.added_python import checked_series
+
+            version = checked_series(add_python)
+        return cls._start(kind, tag, force_build, secret, login if secret is not None else "", version)
 
     @classmethod
     @started

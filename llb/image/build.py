@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from llb.graph import SecretEnv, SourceFile, State
+    from llb.image.logins import RegistryLogin
     from llb.image.options import BuildOptions
     from llb.image.recipes import Recipe
     from llb.image.resolver import DockerfileRequest, LocalEntry, Resolver
@@ -70,6 +71,7 @@ class Build:
         self._files: dict[str, SourceFile | None] = {}
         self._ranges: dict[tuple[str, int], tuple[SourceRange, ...]] = {}
         self._contexts = dict(options.contexts)
+        self._logins: dict[str, RegistryLogin] = {}
         self._recipe: Recipe | None = None
         self._project: Mapping[str, str] | None = None
         self._created = "" if options.source_date_epoch is None else timestamp(options.source_date_epoch)
@@ -217,6 +219,24 @@ class Build:
         return None if epoch is None else epoch * 1_000_000_000
 
     # -- bases -----------------------------------------------------------------------------------------------
+
+    def want_login(self, login: RegistryLogin) -> None:
+        """Announce a login that a base needs.
+
+        Raises:
+            InvalidError: one registry is to be logged in to with two secrets.
+        """
+        known = self._logins.setdefault(login.host, login)
+        if not known.secret.same_as(login.secret):
+            raise InvalidError(
+                f"two different secrets of this build log in to {login.host}",
+                hint="Give the bases of one registry one secret.",
+            )
+        self.resolver.login(login)
+
+    @property
+    def logins(self) -> tuple[RegistryLogin, ...]:
+        return tuple([self._logins[host] for host in sorted(self._logins)])
 
     def want_base(self, reference: str, platform: Platform) -> None:
         """Announce a base: `reference` is its full name."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llb.image.image import Image
+    from llb.image.logins import RegistryLogin
     from llb.image.secrets import SecretRequest
 
 _QUOTABLE = 4 << 20
@@ -41,6 +42,8 @@ class ImageDefinition(Definition):
     """What was known of the bases: what a `--bases` file holds."""
     secrets: tuple[SecretRequest, ...] = ()
     """What the build will ask its client for."""
+    logins: tuple[RegistryLogin, ...] = ()
+    """What the client of the build answers registries with."""
     notes: tuple[str, ...] = ()
     """What the user should know, and what is no error."""
 
@@ -98,6 +101,7 @@ def compile_to_llb(
         platform=build.platform,
         bases=build.known_bases,
         secrets=build.secrets,
+        logins=build.logins,
         notes=tuple(build.notes),
     )
 

@@ -18,6 +18,8 @@ class BuildOptions(Value):
     """The recipes of `debian_slim` and its kin; empty: as the environment or the project says."""
     python_version: str = ""
     """The series of Python of a base that names none; empty: that of the interpreter that compiles."""
+    python_build_mirror: str = ""
+    """Where the builds of `add_python` are; empty: as the environment or the project says."""
     labels: tuple[tuple[str, str], ...] = ()
     """Labels of the image, after those of the chain."""
     extra_hosts: tuple[tuple[str, str], ...] = ()

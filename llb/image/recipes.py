@@ -29,6 +29,8 @@ class Recipe(Value):
     """The command of `debian_slim` and `micromamba`; empty: the base's own."""
     micromamba: str
     """The tag of the micromamba image."""
+    added: tuple[tuple[str, str, str], ...]
+    """What `add_python` takes: series, and its builds for glibc and musl (`VERSION+RELEASE`; empty: none)."""
     poetry: str
     """What `poetry_install_from_file` means by `latest`: a version specifier, or empty for no limit."""
 
@@ -58,6 +60,16 @@ _BUILD_TOOLS = ("gcc", "gfortran", "build-essential")
 _TOOLS = ("pip", "wheel", "uv")
 _SLEEP = ("sleep", "172800")
 
+_ADDED = (
+    ("3.10", "3.10.13+20240224", "3.10.19+20251209"),
+    ("3.11", "3.11.5+20230826", "3.11.14+20251209"),
+    ("3.12", "3.12.1+20240107", "3.12.12+20251209"),
+    ("3.13", "3.13.0+20241008", "3.13.11+20251209"),
+    ("3.14", "3.14.2+20251205", "3.14.2+20251205"),
+    ("3.14t", "3.14.2t+20251209", "3.14.2t+20251209"),
+)
+"""Before 2025 the builds for musl were static, and could load no extension modules."""
+
 RECIPES = {
     recipe.version: recipe
     for recipe in (
@@ -69,6 +81,7 @@ RECIPES = {
             packages=_BUILD_TOOLS,
             cmd=(),
             micromamba="1.3.1-bullseye-slim",
+            added=_ADDED[:3],
             poetry="~=1.7",
         ),
         Recipe(
@@ -79,6 +92,7 @@ RECIPES = {
             packages=_BUILD_TOOLS,
             cmd=(),
             micromamba="1.5.8-bookworm-slim",
+            added=_ADDED[:3],
             poetry="~=1.7",
         ),
         Recipe(
@@ -89,6 +103,7 @@ RECIPES = {
             packages=_BUILD_TOOLS,
             cmd=(),
             micromamba="1.5.10-bookworm-slim",
+            added=_ADDED[:4],
             poetry="~=1.7",
         ),
         Recipe(
@@ -105,6 +120,7 @@ RECIPES = {
             packages=_BUILD_TOOLS,
             cmd=_SLEEP,
             micromamba="2.1.1-debian12-slim",
+            added=_ADDED,
             poetry="",
         ),
         Recipe(
@@ -115,6 +131,15 @@ RECIPES = {
             packages=_BUILD_TOOLS,
             cmd=_SLEEP,
             micromamba="2.9.0-debian13-slim",
+            added=(
+                ("3.11", "3.11.17+20261003", "3.11.17+20261003"),
+                ("3.12", "3.12.15+20261003", "3.12.15+20261003"),
+                ("3.13", "3.13.16+20261003", "3.13.16+20261003"),
+                ("3.14", "3.14.8+20261003", "3.14.8+20261003"),
+                ("3.14t", "3.14.8t+20261003", "3.14.8t+20261003"),
+                ("3.15", "3.15.1+20261021", ""),
+                ("3.15t", "3.15.1t+20261021", ""),
+            ),
             poetry="",
         ),
     )
@@ -124,6 +149,8 @@ DEFAULT_PYTHON = "3.12"
 """The series of a chain that names none, where no interpreter of the user's evaluates it."""
 
 VERSION_VARIABLES = ("LLB_IMAGE_BUILDER_VERSION", "MODAL_IMAGE_BUILDER_VERSION")
+MIRROR_VARIABLE = "LLB_PYTHON_BUILD_MIRROR"
+"""Names another place of the builds of `add_python`."""
 PYTHON_ARGUMENT = "LLB_PYTHON_VERSION"
 """The build argument that names the series of a chain that names none."""
 
@@ -154,7 +181,7 @@ def find_recipe(version: str, where: str = "") -> Recipe:
     return recipe
 
 
-def check_python_type(version: object) -> str | None:
+def check_python_type(version: object, name: str = "python_version") -> str | None:
     """Refuse what is not text: a float has lost the zero of 3.10.
 
     Raises:
@@ -168,7 +195,7 @@ def check_python_type(version: object) -> str | None:
         else 'Write it as text, such as "3.12".'
     )
     raise InvalidTypeError(
-        f"python_version must be specified as a string, not {type(version).__name__} {version!r}", hint=hint
+        f"{name} must be specified as a string, not {type(version).__name__} {version!r}", hint=hint
     )
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, TypeVar
 
     from llb.graph import Definition
+    from llb.image.logins import RegistryLogin
 
     _T = TypeVar("_T")
 
@@ -115,6 +116,9 @@ class Resolver:
         """The `pyproject.toml` of the main context; None if there is none, or it cannot be read."""
         entry = self.stat("context", "pyproject.toml")
         return self.read("context", entry.path) if entry is not None and entry.kind == "file" else None
+
+    def login(self, login: RegistryLogin) -> None:
+        """Told, before `base` is asked, of a login that a base needs: for the build's session to serve."""
 
     def prefetch(self, bases: Sequence[tuple[str, Platform]]) -> None:
         """Told once, before `base` is asked, which bases a compilation needs: to ask for them at once."""

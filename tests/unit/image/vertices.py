@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llb.graph import Platform
+from llb.graph import Definition, Platform
 from llb.image import (
     BuildOptions,
     Image,
@@ -18,6 +18,7 @@ from llb.image import (
     Resolver,
     compile_to_llb,
 )
+from llb.image.logins import RegistryLogin
 from llb.pb import ops_pb2 as pb
 
 BASE = "debian:12"
@@ -34,6 +35,7 @@ class Answers(Resolver):
         tree: Mapping[str, bytes | None] | None = None,
         lacks: Sequence[str] = (),
         named: ResolvedContext | None = None,
+        present: Sequence[str] | None = None,
     ) -> None:
         self.config = config
         self.digest = digest
@@ -42,6 +44,8 @@ class Answers(Resolver):
             frozenset({"mergeop", "exec.meta.setsdefaultpath"} - set(lacks)) if lacks else None
         )
         self.context = named
+        self.present = present
+        self.logins: list[RegistryLogin] = []
         self.asked: list[str] = []
 
     def base(self, reference: str, platform: Platform) -> ResolvedBase | None:
@@ -53,6 +57,13 @@ class Answers(Resolver):
     def named(self, name: str, source: str, platform: Platform) -> ResolvedContext | None:
         self.asked.append(f"{name}={source} {platform}")
         return self.context
+
+    def exists(self, definition: Definition, paths: Sequence[str]) -> tuple[bool, ...] | None:
+        self.asked.append(f"exists {' '.join(paths)}")
+        return None if self.present is None else tuple([path in self.present for path in paths])
+
+    def login(self, login: RegistryLogin) -> None:
+        self.logins.append(login)
 
     def stat(self, context: str, path: str) -> LocalEntry | None:
         self.asked.append(f"stat {context}:{path}")
