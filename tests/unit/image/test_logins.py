@@ -295,6 +295,8 @@ def test_one_registry_has_one_login() -> None:
     build = Build(Platform("linux", "amd64"), resolver, BuildOptions(), lambda _: None)
     build.want_login(RegistryLogin("ghcr.io", "static", secret(STATIC)))
     build.want_login(RegistryLogin("ghcr.io", "static", secret(STATIC)))
-    with pytest.raises(InvalidError, match=r"two different secrets of this build log in to ghcr\.io") as caught:
+    with pytest.raises(
+        InvalidError, match=r"two different secrets of this build log in to ghcr\.io"
+    ) as caught:
         build.want_login(RegistryLogin("ghcr.io", "static", secret({**STATIC, "REGISTRY_USERNAME": "other"})))
     assert "one secret" in caught.value.hint
