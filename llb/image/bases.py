@@ -346,7 +346,7 @@ class Bases(Chain):
 
         Example:
             ```python
-            keys = Secret.from_local_environ(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"])
+            keys = Secret.from_name("ecr", required_keys=["AWS_ROLE_ARN", "AWS_REGION"])
             image = Image.from_aws_ecr("123456789012.dkr.ecr.us-east-1.amazonaws.com/base:1", secret=keys)
             ```
         """
