@@ -272,12 +272,9 @@ def test_the_methods() -> None:
         "expose",
         "from_aws_ecr",
         "from_dockerfile",
-<<<<<<< HEAD
+        "from_gcp_artifact_registry",
         "from_id",
         "from_name",
-=======
-        "from_gcp_artifact_registry",
->>>>>>> 3a8eb07 (The new factories in the list of methods)
         "from_registry",
         "from_scratch",
         "healthcheck",
