@@ -55,8 +55,12 @@ _START = f"""#!/bin/sh
 # What uv writes beside its work, such as locks, is not to be in the image.
 export TMPDIR={_TEMPORARY}
 """
-_INDEXES = """# The indexes that pip is told of, where nobody tells uv of any.
-pip_says() { python -m pip config get "global.$1" 2>/dev/null | tr '\\n' ' ' | sed 's/ *$//'; }
+_INDEXES = r"""# The indexes that pip is told of, where nobody tells uv of any. `pip config get` reads one file only.
+pip_says() {
+  python -m pip config list 2>/dev/null |
+    sed -n -e "s/^global\.$1=['\"]\(.*\)['\"]$/\1/p" -e "s/^install\.$1=['\"]\(.*\)['\"]$/\1/p" |
+    sed -e 's/\\n/ /g' -e 's/^ *//' | tail -n 1
+}
 if ! grep -qs index "${UV_CONFIG_FILE:-/etc/uv/uv.toml}" "$HOME/.config/uv/uv.toml"; then
   if [ -z "$UV_DEFAULT_INDEX$UV_INDEX_URL" ]; then
     found=${PIP_INDEX_URL:-$(pip_says index-url)}

@@ -500,9 +500,10 @@ class TestUvPipInstall:
         """The script that starts uv, run with a pip that answers and a uv that shows what it gets."""
         script = files_of(compiled(base().uv_pip_install("six")))["/uv"]
         (tmp_path / "uv.toml").write_text("[[index]]\n")
-        (tmp_path / "python").write_text(
-            '#!/bin/sh\n[ -n "$SAYS" ] || exit 1\ncase "$*" in\n'
-            "*global.index-url) echo https://conf/i ;;\n*) printf 'https://conf/e\\nhttps://conf/f\\n' ;;\nesac\n"
+        (tmp_path / "python").write_text(  # as `pip config list` writes them
+            '#!/bin/sh\n[ -n "$SAYS" ] || exit 1\n'
+            "echo \"download.index-url='https://not/this'\"\necho \"global.index-url='https://conf/i'\"\n"
+            "printf '%s\\n' \"install.extra-index-url='\\\\nhttps://conf/e\\\\nhttps://conf/f'\"\n"
         )
         (tmp_path / "uv").write_text(
             '#!/bin/sh\nprintf "%s\\n" "$UV_DEFAULT_INDEX" "$UV_INDEX" "$TMPDIR" "$@"\n'
