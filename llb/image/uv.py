@@ -55,7 +55,8 @@ _START = f"""#!/bin/sh
 # What uv writes beside its work, such as locks, is not to be in the image.
 export TMPDIR={_TEMPORARY}
 """
-_INDEXES = r"""# The indexes that pip is told of, where nobody tells uv of any. `pip config get` reads one file only.
+_INDEXES = r"""# The indexes that pip is told of, where nobody tells uv of any.
+# (`pip config get` would read one file only.)
 pip_says() {
   python -m pip config list 2>/dev/null |
     sed -n -e "s/^global\.$1=['\"]\(.*\)['\"]$/\1/p" -e "s/^install\.$1=['\"]\(.*\)['\"]$/\1/p" |
