@@ -194,7 +194,8 @@ class Joins(Chain):
         the rest of the config are the first image's.
 
         Steps are shared if they are equal from the base up. Images that share nothing are laid on top of each
-        other whole.
+        other whole. On an engine that cannot merge (Docker's classic image store), the steps of the others
+        run once more, on top of the first, and see its files.
 
         Args:
             *images: two or more.
