@@ -158,18 +158,20 @@ class ImageBuild:
             lambda function: imagefile.call(function, timeout=options.timeout, on_stuck=on_stuck),
             self._loaded.local,
             project,
+            self._loaded.filename,
         )
         jobs = [(platform, options.for_target(name, platform)) for platform in options.platforms]
         # All questions of all platforms are on their way before the first answer is needed.
         for platform, asked in jobs:
             resolver.prefetch(bases_of(image, platform=platform, options=asked, resolver=resolver))
-        paths = _local_paths(image, resolver, *jobs[0])
-        if "context" in self._inputs and any(context == "context" for context, _ in paths):
+        paths, modules = _local_paths(image, resolver, *jobs[0])
+        if "context" in self._inputs and (modules or any(context == "context" for context, _ in paths)):
             raise UnsupportedError(
                 "a build context that is the result of another build cannot be used with an image file",
                 hint="Build with a directory as context.",
             )
         resolver.look_up(paths)
+        resolver.look_up_modules(modules)
         solved: list[tuple[ImageDefinition, Pending[Result]]] = []
         try:
             for platform, asked in jobs:
@@ -228,6 +230,7 @@ class _Paths(Resolver):
 
     def __init__(self, resolver: Resolver) -> None:
         self.asked: list[tuple[str, str]] = []
+        self.modules: list[str] = []
         self.place = resolver.place
         self.project = resolver.project
         self.default_python = resolver.default_python
@@ -236,10 +239,13 @@ class _Paths(Resolver):
         self.asked.append((context, path))
         return None
 
+    def module(self, name: str) -> None:
+        self.modules.append(name)
+
 
 def _local_paths(
     image: Image, resolver: Resolver, platform: Platform, options: BuildOptions
-) -> list[tuple[str, str]]:
+) -> tuple[list[tuple[str, str]], list[str]]:
     paths = _Paths(resolver)
     build = Build(platform, paths, options, lambda _: None)
     for step in steps_of(step_of(image)):
@@ -247,7 +253,7 @@ def _local_paths(
             step.announce(build)
         except LLBError:  # compiling tells of it, with all that it needs to know
             break
-    return paths.asked
+    return paths.asked, paths.modules
 
 
 def _platforms(platforms: list[Platform]) -> bytes:

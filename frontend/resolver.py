@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+
 from frontend.loading import DEFINITION, local_definition
 from frontend.report import needs
 from llb import _json, graph
@@ -13,7 +15,7 @@ from llb.graph import Definition, Platform
 from llb.image import LocalEntry, ResolvedBase, ResolvedContext, ResolvedDockerfile, Resolver
 from llb.image.patterns import escape
 from llb.image.recipes import DEFAULT_PYTHON
-from llb.image.resolver import resolve_links
+from llb.image.resolver import LocalModule, resolve_links
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ class GatewayResolver(Resolver):
         guard: Callable[[Callable[[], Any]], Any],
         definition: str,
         project: Project,
+        filename: str = "",
     ) -> None:
         self.capabilities = pong.llb_caps
         self.has_secret_values = False
@@ -62,6 +65,8 @@ class GatewayResolver(Resolver):
         self._guard = guard
         self._definition = definition
         self._project = project
+        self._filename = filename
+        self._modules: dict[str, tuple[LocalModule, ...] | None] = {}
         self._listings: dict[tuple[str, str], _Listing] = {}
         self._dockerfiles: dict[DockerfileRequest, AskedDockerfile] = {}
         self.declared_arguments: frozenset[str] = frozenset()
@@ -203,6 +208,53 @@ class GatewayResolver(Resolver):
             )
             self._listings |= dict.fromkeys([(context, path) for path in named], listing)
 
+    def look_up_modules(self, names: Iterable[str]) -> None:
+        """Starts to look for Python modules, all at once."""
+        wanted = [name for name in dict.fromkeys(names) if name not in self._modules]
+        if not self._can_list or not wanted:
+            return
+        for context, directory in self._module_roots:
+            paths: list[str] = []
+            for name in wanted:
+                path = posixpath.join(directory, name.replace(".", "/"))
+                paths += (path, f"{path}.py", f"{path}/__init__.py")
+            self.look_up([(context, path) for path in paths])
+        for name in wanted:
+            self._modules[name] = None
+
+    @property
+    def _module_roots(self) -> list[tuple[str, str]]:
+        """Where modules are looked for: beside the image file, then in the build's context."""
+        beside = [(self._definition, posixpath.dirname(self._filename))] if self._definition else []
+        return [*beside, ("context", "")]
+
+    def module(self, name: str) -> tuple[LocalModule, ...] | None:
+        if not self._can_list:
+            return None
+        self.look_up_modules([name])
+        known = self._modules[name]
+        if known is None:
+            known = self._modules[name] = self._find_module(name)
+        return known
+
+    def _find_module(self, name: str) -> tuple[LocalModule, ...]:
+        portions: dict[str, LocalModule] = {}
+        for context, directory in self._module_roots:
+            path = posixpath.join(directory, name.replace(".", "/"))
+            shown = path if context == "context" else f"{DEFINITION}/{path}"
+            kinds = [
+                entry.kind if (entry := self.stat(context, one)) is not None else ""
+                for one in (path, f"{path}.py", f"{path}/__init__.py")
+            ]
+            if kinds[0] == "dir" and kinds[2] == "file" and not portions:
+                return (LocalModule(shown, True),)
+            if kinds[1] == "file" and not portions:
+                return (LocalModule(f"{shown}.py", False),)
+            if kinds[0] == "dir":
+                # The same path beside an image file at the root of the context is the same directory.
+                portions.setdefault(path, LocalModule(shown, True))
+        return tuple(portions.values())
+
     def stat(self, context: str, path: str) -> LocalEntry | None:
         listing = self._listings.get((context, path))
         if listing is None:
@@ -214,7 +266,12 @@ class GatewayResolver(Resolver):
         entry = listing.entries().get(resolved)
         return LocalEntry(resolved, _kind(entry)) if entry is not None else LocalEntry(path, "missing")
 
-    def walk(self, context: str, path: str) -> Iterable[LocalEntry]:
+    def walk(
+        self,
+        context: str,
+        path: str,
+        prune: Callable[[str], bool] | None = None,  # noqa: ARG002 - one transfer brings it all
+    ) -> Iterable[LocalEntry]:
         if not self._can_list:
             raise UnsupportedError(
                 f"this BuildKit cannot list local files{needs(_LISTING)}",

@@ -176,7 +176,7 @@ def _compile(
         python_version=args.get(PYTHON_ARGUMENT, ""),
         python_build_mirror=args.get(MIRROR_VARIABLE, ""),
     )
-    resolver = Context(str(context), bases=known)
+    resolver = Context(context, bases=known, search=(os.path.dirname(file) or ".", context))
     definition = compile_to_llb(image, platform=platform, resolver=resolver, options=options)
     for login in definition.logins:
         click.echo(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from llb.image.compile import ImageDefinition, bases_of, compile_to_llb
 from llb.image.image import Image
 from llb.image.options import BuildOptions
-from llb.image.patterns import NON_PYTHON_FILES, FilePatternMatcher
+from llb.image.patterns import AUTO_DOCKERIGNORE, NON_PYTHON_FILES, FilePatternMatcher
 from llb.image.resolver import (
     Bases,
     DockerfileRequest,
@@ -19,6 +19,7 @@ from llb.image.resolver import (
 from llb.image.secrets import Secret, SecretRequest
 
 __all__ = [
+    "AUTO_DOCKERIGNORE",
     "NON_PYTHON_FILES",
     "Bases",
     "BuildOptions",

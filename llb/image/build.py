@@ -6,12 +6,12 @@ import os
 import sys
 
 from llb import graph
-from llb.errors import InvalidError, LocalDirectoryError, LocalFileError, UnsupportedError
+from llb.errors import ExecutionError, InvalidError, LocalDirectoryError, LocalFileError, UnsupportedError
 from llb.graph import Meta, Platform, ProgressGroup, SourceRange
 from llb.graph.definition import sha256
 from llb.graph.paths import clean
 from llb.graph.reference import Reference
-from llb.image.patterns import escape
+from llb.image.patterns import escape, find_ignore_file
 from llb.image.recipes import PYTHON_ARGUMENT, recipe_of
 from llb.image.resolver import ResolvedBase
 from llb.image.settings import read_settings
@@ -50,6 +50,7 @@ class Build:
         self.platform = platform
         self.resolver = resolver
         self.options = options
+        self._started = resolver.now()
         self.total = 0
         self.base_config = b""
         """The config of the base that was resolved last."""
@@ -342,11 +343,63 @@ class Build:
             raise LocalDirectoryError(f"{given} is not a directory", hint="Add it with add_local_file.")
         if not directory and entry.kind == "dir":
             raise LocalFileError(f"{given} is a directory", hint="Add it with add_local_dir.")
+        if not directory and entry.kind == "other":
+            raise LocalFileError(f"{given} is no file, but a pipe, socket or device", hint="Name a file.")
+        if not directory:
+            self.check_unchanged(entry, given)
         return entry
+
+    def check_unchanged(self, entry: LocalEntry, shown: str) -> None:
+        """Say that a file was modified after the build began, where the resolver wants that to be looked at.
+
+        Raises:
+            ExecutionError: it was, and the resolver's policy is `error`.
+        """
+        policy = self.resolver.validation
+        if policy == "ignore" or entry.modified <= self._started:
+            return
+        if policy == "warn":
+            self.note(f"{shown} was modified during the build")
+            return
+        raise ExecutionError(
+            f"{shown} was modified during the build",
+            hint="Build again when nothing writes to it. LLB_BUILD_VALIDATION=warn (or ignore) goes on.",
+        )
+
+    def is_file(self, context: str, path: str) -> bool:
+        """Whether a local context has such a file."""
+        entry = self.resolver.stat(context, path)
+        if entry is not None:
+            return entry.kind == "file"
+        try:
+            self.resolver.read(context, path)
+        except LocalFileError:
+            return False
+        return True
+
+    def ignore_file(self, context: str, dockerfile: str = "") -> str | None:
+        """The ignore file of a local context: of a Dockerfile in it, or of the context itself.
+
+        What to ask for is announced with it: steps that use it call it in `announce` too.
+        """
+        return find_ignore_file(dockerfile, lambda path: self.is_file(context, path))
+
+    def note_if_empty(self, step: Step, context: str, path: str, given: str) -> None:
+        """Tell the user of a directory that holds nothing, where that is known at once."""
+        if not self.resolver.on_disk or self.resolver.stat(context, path) is None:
+            return
+        if not any(entry.kind != "dir" for entry in self.resolver.walk(context, path)):
+            self.note(f"{step.location}: {step.method}: nothing is added: {given} holds no file")
 
     def read_local(self, path: str) -> bytes:
         """A file of the build machine, by the path that the user wrote."""
-        context, inside = self.locate(path, directory=False)
+        try:
+            context, inside = self.locate(path, directory=False)
+        except LocalFileError:
+            known = self.resolver.read_outside(path)
+            if known is None:
+                raise
+            return known
         entry = self.resolver.stat(context, inside)
         if entry is not None and entry.kind != "file":
             wrong = {"missing": "does not exist", "dir": "is a directory"}.get(
@@ -365,27 +418,38 @@ class Build:
         follow = () if "." in paths else tuple(sorted([escape(path) for path in paths], key=str.encode))
         return self._local(context, follow, (), self._hint(context))
 
-    def selected(self, context: str, path: str, exclude: Sequence[str], key: str) -> State:
-        """A local source of its own for a part of a path.
+    def selected(
+        self, context: str, path: str, exclude: Sequence[str], key: str, include: Sequence[str] = ()
+    ) -> State:
+        """A local source of its own for a part of a path: without what is excluded, or only what is included.
 
         `key` stands for the selection as the user wrote it: the engine's copy is kept by it, so that after an
         edit only what changed is sent, and selections do not take turns in one copy.
         """
         digest = sha256(f"{path}\0{key}".encode()).hexdigest()[:16]
-        follow = () if path == "." else (escape(path),)
-        return self._local(context, follow, tuple(exclude), f"{self._hint(context)}:{digest}")
+        follow = () if path == "." or include else (escape(path),)
+        hint = f"{self._hint(context)}:{digest}"
+        return self._local(context, follow, tuple(exclude), hint, tuple(include))
 
     def _hint(self, context: str) -> str:
         return context if context == self.options.context_name else f"context:{context}-"
 
-    def _local(self, context: str, follow: tuple[str, ...], exclude: tuple[str, ...], hint: str) -> State:
-        key = (context, follow, exclude, hint)
+    def _local(
+        self,
+        context: str,
+        follow: tuple[str, ...],
+        exclude: tuple[str, ...],
+        hint: str,
+        include: tuple[str, ...] = (),
+    ) -> State:
+        key = (context, follow, exclude, hint, include)
         if key not in self._locals:
             options = self.options
             main = context == options.context_name
             name = "[internal] load build context" if main else f"[context {context}] load from client"
             self._locals[key] = graph.local(
                 context,
+                include=include,
                 follow=follow,
                 exclude=exclude,
                 shared_key_hint=hint,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from llb import graph
-from llb.errors import InvalidError, InvalidTypeError, LLBError
 from llb.image import arguments
 from llb.image.chain import Chain, chained
-from llb.image.patterns import FilePatternMatcher, escape
+from llb.image.patterns import AutoDockerignore
+from llb.image.selection import Selected, checked_ignore
 from llb.image.step import Lowered, Step
 
 TYPE_CHECKING = False
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
     from llb.graph import State
     from llb.image.build import Build
-    from llb.image.resolver import LocalEntry
-
-    Ignore = FilePatternMatcher | Callable[[Path], bool]
+    from llb.image.selection import Ignore
 
 _SPECIAL = frozenset("*?[\\")
 
@@ -115,94 +113,20 @@ class AddLocalDir(Step):
 
     def announce(self, build: Build) -> None:
         context, path = build.locate(self.local_path, directory=True)
+        build.check_local(context, path, self.local_path, directory=True)
         if self.ignore is None:
-            build.check_local(context, path, self.local_path, directory=True)
             build.want_local(context, path)
+        elif isinstance(self.ignore, AutoDockerignore):
+            build.ignore_file(context)
 
     def lower(self, below: Lowered, build: Build) -> Lowered:
         context, path = build.locate(self.local_path, directory=True)
-        source = (
-            build.local(context) if self.ignore is None else self._selected(build, context, path, self.ignore)
-        )
-        return copy_in(self, below, build, source, path, self.remote_path, copy=self.copy)
-
-    def _selected(self, build: Build, context: str, path: str, ignore: Ignore) -> State:
-        """The directory without what is ignored: it is not even sent."""
-        entry = build.check_local(context, path, self.local_path, directory=True)
-        real = entry.path if entry is not None else path  # what is sent has the names that links point to
-        prefix = "" if real == "." else real
-        if isinstance(ignore, FilePatternMatcher):
-            exclude = ignore.exclude_patterns(prefix, build.read_local)
-            key = repr(ignore)
+        if self.ignore is None:
+            source = build.local(context)
+            build.note_if_empty(self, context, path, self.local_path)
         else:
-            entries = list(build.resolver.walk(context, real))
-            exclude = build.resolver.call(lambda: _excluded(prefix, entries, ignore))
-            key = f"{self.method} {self.remote_path}"
-        return build.selected(context, path, exclude, key)
-
-
-def _excluded(prefix: str, found: list[LocalEntry], ignore: Callable[[Path], bool]) -> tuple[str, ...]:
-    """Patterns for what a function ignores. It is asked about files, links and empty directories."""
-    from pathlib import Path
-
-    parents = {entry.path.rpartition("/")[0] for entry in found}
-    kept: set[str] = {""}
-    dropped: list[str] = []
-    for entry in found:
-        if entry.kind == "dir" and entry.path in parents:
-            dropped.append(entry.path)  # unless something in it is kept
-            continue
-        try:
-            ignored = ignore(Path(entry.path))
-        except Exception as error:
-            if isinstance(error, LLBError):
-                raise
-            raise InvalidError(
-                f"the ignore function failed for {entry.path!r}: {type(error).__name__}: {error}",
-                hint="It gets a path relative to the added directory, and says whether to leave it out.",
-            ) from error
-        if ignored:
-            dropped.append(entry.path)
-            continue
-        above = entry.path
-        while above not in kept:
-            kept.add(above)
-            above = above.rpartition("/")[0]
-    # A directory that goes as a whole needs one pattern.
-    gone = [path for path in dropped if path not in kept]
-    whole = set(gone)
-    return tuple(
-        [
-            escape(f"{prefix}/{path}" if prefix else path)
-            for path in gone
-            if path.rpartition("/")[0] not in whole
-        ]
-    )
-
-
-def checked_ignore(value: object) -> Ignore | None:
-    """What `ignore=` was given: a matcher or function; None if nothing is ignored.
-
-    Raises:
-        InvalidTypeError: it is neither patterns nor callable.
-    """
-    if isinstance(value, FilePatternMatcher):
-        return value
-    if callable(value) and not isinstance(value, type):
-        return value  # pyright: ignore[reportReturnType]
-    is_sequence = hasattr(value, "__getitem__") and hasattr(value, "__len__") and not hasattr(value, "keys")
-    if isinstance(value, str | bytes) or not is_sequence:
-        example = f"ignore=[{value!r}]" if isinstance(value, str) else 'ignore=["**/*.pyc", "data"]'
-        raise InvalidTypeError(
-            f"ignore must be a list of patterns or a function, not {arguments.kind(value)}: {value!r}",
-            hint=f"Write {example}.",
-        )
-    patterns: Sequence[object] = value  # pyright: ignore[reportAssignmentType]
-    for one in patterns:
-        if isinstance(one, str):
-            arguments.checked("ignore", one)
-    matcher = FilePatternMatcher(*patterns)  # pyright: ignore[reportArgumentType]
-    return matcher if len(patterns) else None
+            source, path = Selected(self, build, context, path, self.local_path, self.ignore).source()
+        return copy_in(self, below, build, source, path, self.remote_path, copy=self.copy)
 
 
 class Files(Chain):
@@ -261,7 +185,9 @@ class Files(Chain):
             ignore: what stays out, and is not even sent: patterns as in a `.dockerignore` file, a
                 `FilePatternMatcher`, or a function that gets a path relative to the directory and says
                 whether to leave it out (it is asked about files, links and empty directories). A
-                `.dockerignore` is read only for `FilePatternMatcher.from_file(".dockerignore")`.
+                `.dockerignore` is read only if asked for: `FilePatternMatcher.from_file(".dockerignore")` has
+                its patterns relative to the directory, `AUTO_DOCKERIGNORE` is the one at the root of the
+                build's context, with its patterns relative to that, as in Docker.
 
         Raises:
             InvalidTypeError: an argument is of a wrong type.

@@ -14,6 +14,7 @@ from llb.image.files import Files
 from llb.image.imports import Imports
 from llb.image.installers import Packages
 from llb.image.joins import Joins
+from llb.image.python_source import PythonSource
 from llb.image.runtime import Runtime
 
 TYPE_CHECKING = False
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
 
 
-class Image(Bases, Dockerfiles, Commands, Packages, Config, Runtime, Files, Joins, Imports, Builds):
+class Image(
+    Bases, Dockerfiles, Commands, Packages, Config, Runtime, Files, PythonSource, Joins, Imports, Builds
+):
     """A container image: a base, and steps on top of it.
 
     A factory starts a chain: `debian_slim`, `from_registry`, `from_scratch`. Each method gives a new image

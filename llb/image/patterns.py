@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from os import PathLike
 
 __all__ = [
+    "AUTO_DOCKERIGNORE",
     "NON_PYTHON_FILES",
+    "AutoDockerignore",
     "FilePatternMatcher",
     "Pattern",
     "escape",
+    "find_ignore_file",
     "parse_patterns",
     "read_ignore_file",
 ]
@@ -341,3 +344,48 @@ def _non_python_files() -> FilePatternMatcher:
 
 NON_PYTHON_FILES = _non_python_files()
 """Everything but `.py` files: `ignore=NON_PYTHON_FILES` adds Python source only."""
+
+
+class AutoDockerignore:
+    """The kind of `AUTO_DOCKERIGNORE`."""
+
+    __slots__ = ()
+
+    def __call__(self, path: str | PathLike[str]) -> bool:
+        """It is no function: which file it stands for is known when the image is compiled.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError(
+            "AUTO_DOCKERIGNORE cannot be called: it stands for an ignore file that is found when the image "
+            'is compiled. FilePatternMatcher.from_file(".dockerignore") can be.'
+        )
+
+    def __repr__(self) -> str:
+        return "AUTO_DOCKERIGNORE"
+
+
+AUTO_DOCKERIGNORE = AutoDockerignore()
+"""The ignore file that belongs to a Dockerfile or to the build's context directory (`find_ignore_file`)."""
+
+
+def find_ignore_file(dockerfile: str, exists: Callable[[str], bool]) -> str | None:
+    """The ignore file for a build context, relative to its root; None if there is none.
+
+    Looked for in this order: `NAME.dockerignore` beside the Dockerfile, `.dockerignore` beside it, and
+    `.dockerignore` at the root. What lies outside of the root does not count.
+
+    Args:
+        dockerfile: the Dockerfile's path relative to the root; empty if there is none.
+        exists: whether a path relative to the root is a file.
+    """
+    candidates = [".dockerignore"]
+    if dockerfile:
+        path = clean(dockerfile)
+        directory, slash, _ = path.rpartition("/")
+        candidates = [f"{path}.dockerignore", f"{directory}{slash}.dockerignore", *candidates]
+    for candidate in dict.fromkeys(candidates):
+        if not candidate.startswith(("/", "../")) and exists(candidate):
+            return candidate
+    return None

@@ -7,7 +7,8 @@ config. A frontend asks its engine, Python asks the disk and a file of known bas
 from __future__ import annotations
 
 import os
-import posixpath
+import time
+from stat import S_ISDIR, S_ISREG
 
 from llb import _json as json
 from llb._value import Value
@@ -32,6 +33,7 @@ __all__ = [
     "DockerfileRequest",
     "LocalDirectory",
     "LocalEntry",
+    "LocalModule",
     "ResolvedBase",
     "ResolvedContext",
     "ResolvedDockerfile",
@@ -98,6 +100,17 @@ class LocalEntry(Value):
 
     path: str
     kind: Literal["file", "dir", "link", "other", "missing"]
+    modified: int = 0
+    """When its contents changed last, in nanoseconds since 1970; 0 where nobody asks."""
+
+
+class LocalModule(Value):
+    """Where a Python module lies."""
+
+    path: str
+    """As a user writes it: relative to the build's context directory, or absolute."""
+    package: bool
+    """A directory, of which all Python files belong to it; otherwise a file."""
 
 
 class Resolver:
@@ -105,6 +118,12 @@ class Resolver:
 
     capabilities: frozenset[str] | None = None
     """What the engine's LLB can do; None is not known: a current BuildKit is assumed."""
+
+    on_disk = False
+    """Whether local files are those of this machine, so that looking at them costs next to nothing."""
+
+    validation = "ignore"
+    """What is said of files that were modified since the build began: `error`, `warn` or `ignore`."""
 
     has_secret_values = True
     """Whether the values of secrets may be looked at here: never in the frontend container."""
@@ -165,8 +184,30 @@ class Resolver:
         """What a path of a local context is, links followed; None if it cannot be told."""
         return None
 
-    def walk(self, context: str, path: str) -> Iterable[LocalEntry]:
-        """All below a directory: parents before what they hold, names sorted, links not followed."""
+    def module(self, name: str) -> tuple[LocalModule, ...] | None:  # noqa: ARG002
+        """Where a Python module lies: several directories for a namespace package; empty: there is none.
+
+        None if nobody can tell.
+
+        Raises:
+            ModuleNotMountable: it is there, but is no Python source.
+        """
+        return None
+
+    def now(self) -> int:
+        """The time, where `validation` needs it."""
+        return 0
+
+    def walk(
+        self,
+        context: str,
+        path: str,
+        prune: Callable[[str], bool] | None = None,  # noqa: ARG002
+    ) -> Iterable[LocalEntry]:
+        """All below a directory: parents before what they hold, names sorted, links not followed.
+
+        Directories for which `prune` is true may be left out, with all that they hold.
+        """
         raise UnsupportedError(
             f"the directory {path!r} of the context {context!r} cannot be listed here",
             hint='Give patterns instead of a function: ignore=["**/*.pyc", "data/**"].',
@@ -175,6 +216,10 @@ class Resolver:
     def call(self, function: Callable[[], _T]) -> _T:
         """Runs code of the user's, such as an ignore function; one who guards against it does so here."""
         return function()
+
+    def read_outside(self, path: str) -> bytes | None:  # noqa: ARG002
+        """The bytes of a file that a build only reads, wherever it is; None if it must be in a context."""
+        return None
 
     def read(self, context: str, path: str) -> bytes:
         """The bytes of a file of a local context."""
@@ -269,7 +314,10 @@ class LocalDirectory(Resolver):
         bases: what is known about base images.
         contexts: directories of named contexts, by the name of their local source.
         capabilities: what the engine can do, if that is known.
+        search: directories in which Python modules are looked for before `sys.path`.
     """
+
+    on_disk = True
 
     def __init__(
         self,
@@ -277,10 +325,15 @@ class LocalDirectory(Resolver):
         bases: Resolver | None = None,
         contexts: Mapping[str, str | os.PathLike[str]] | None = None,
         capabilities: frozenset[str] | None = None,
+        search: Sequence[str | os.PathLike[str]] = (),
     ) -> None:
+        from llb.image import disk  # it needs this module
+
         self._roots = {"context": os.path.abspath(root)}
         self._roots |= {name: os.path.abspath(directory) for name, directory in (contexts or {}).items()}
         self._bases = bases or Resolver()
+        self._search = [os.path.abspath(directory) for directory in search]
+        self.validation = disk.validation_policy()
         self.capabilities = capabilities
 
     def prefetch(self, bases: Sequence[tuple[str, Platform]]) -> None:
@@ -314,27 +367,45 @@ class LocalDirectory(Resolver):
         root = self._roots[context]
         resolved = resolve_links(path, lambda name: _link(os.path.join(root, name)))
         real = os.path.join(root, resolved)
-        if os.path.isdir(real):
+        try:
+            about = os.stat(real)
+        except (OSError, ValueError):
+            return LocalEntry(path, "missing")
+        if S_ISDIR(about.st_mode):
             return LocalEntry(resolved, "dir")
-        if os.path.isfile(real):
-            return LocalEntry(resolved, "file")
-        return LocalEntry(resolved, "other") if os.path.exists(real) else LocalEntry(path, "missing")
+        return LocalEntry(resolved, "file" if S_ISREG(about.st_mode) else "other", about.st_mtime_ns)
 
-    def walk(self, context: str, path: str) -> Iterable[LocalEntry]:
+    def module(self, name: str) -> tuple[LocalModule, ...]:
+        from llb.image import disk
+
+        return disk.find_module(name, self._search, self._roots["context"])
+
+    def now(self) -> int:
+        return time.time_ns()
+
+    def walk(
+        self, context: str, path: str, prune: Callable[[str], bool] | None = None
+    ) -> Iterable[LocalEntry]:
         full = self._path(context, path)
         if full is None:
             return super().walk(context, path)
-        return _walk(full)
+        from llb.image import disk
+
+        return disk.walk(full, prune, times=self.validation != "ignore")
 
     def read(self, context: str, path: str) -> bytes:
         full = self._path(context, path)
         if full is None:
             return super().read(context, path)
-        try:
-            with open(full, "rb") as file:
-                return file.read()
-        except OSError as error:
-            raise LocalFileError(f"the file {path} cannot be read: {error.strerror}") from None
+        from llb.image import disk
+
+        return disk.read(full, path, validate=self.validation == "error")
+
+    def read_outside(self, path: str) -> bytes | None:
+        from llb.image import disk
+
+        full = os.path.join(self._roots["context"], os.path.expanduser(path))
+        return disk.read(full, path, validate=self.validation == "error")
 
 
 def resolve_links(path: str, link: Callable[[str], str | None]) -> str:
@@ -343,6 +414,9 @@ def resolve_links(path: str, link: Callable[[str], str | None]) -> str:
     Args:
         path: from the root; `.` is the root itself.
         link: what a path without links names, if it is a link.
+
+    Raises:
+        LocalFileError: the links lead in a circle.
     """
     todo = path.split("/")
     done: list[str] = []
@@ -361,7 +435,9 @@ def resolve_links(path: str, link: Callable[[str], str | None]) -> str:
             continue
         done = [] if target.startswith("/") else done
         todo = target.split("/") + todo
-    return "/".join([*done, *todo]) or "."
+    if todo:
+        raise LocalFileError(f"the links of {path} lead in a circle", hint="Where should it lead?")
+    return "/".join(done) or "."
 
 
 def _link(path: str) -> str | None:
@@ -369,31 +445,6 @@ def _link(path: str) -> str | None:
         return os.readlink(path)
     except (OSError, ValueError):
         return None
-
-
-def _walk(root: str) -> Iterator[LocalEntry]:
-    pending = [""]
-    while pending:
-        directory = pending.pop()
-        inside: list[str] = []
-        try:
-            found = sorted(
-                os.scandir(os.path.join(root, directory)), key=lambda entry: os.fsencode(entry.name)
-            )
-        except OSError as error:
-            raise LocalFileError(
-                f"the directory {directory or root} cannot be read: {error.strerror}"
-            ) from None
-        for entry in found:
-            path = posixpath.join(directory, entry.name)
-            if entry.is_symlink():
-                yield LocalEntry(path, "link")
-            elif entry.is_dir():
-                yield LocalEntry(path, "dir")
-                inside.append(path)
-            else:
-                yield LocalEntry(path, "file" if entry.is_file() else "other")
-        pending.extend(reversed(inside))
 
 
 def _dump(value: object) -> str:

@@ -261,6 +261,7 @@ def test_the_methods() -> None:
     assert sorted(PUBLIC) == [
         "add_local_dir",
         "add_local_file",
+        "add_local_python_source",
         "apt_install",
         "build",
         "cmd",

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 
 from llb import FilePatternMatcher, Image, compile_to_llb
-from llb.errors import InvalidError, LocalDirectoryError, LocalFileError, UnsupportedError
-from llb.image import NON_PYTHON_FILES, BuildOptions, LocalDirectory, Resolver
+from llb.errors import ExecutionError, InvalidError, LocalDirectoryError, LocalFileError, UnsupportedError
+from llb.image import AUTO_DOCKERIGNORE, NON_PYTHON_FILES, BuildOptions, LocalDirectory, Resolver
 from llb.image.chain import step_of
 from tests.unit.image.vertices import Answers, base, compiled
 
@@ -240,6 +243,188 @@ class TestIgnoreFunctions:
         assert "patterns" in caught.value.hint
 
 
+class TestFewestPatterns:
+    """What a function selects is told to the engine's client in as few patterns as can be."""
+
+    def attrs(self, ignore: Callable[[Path], bool], directory: str = "src") -> dict[str, Any]:
+        tree = {f"src/many/{number:03}": b"" for number in range(100)} | {"src/few/a": b"", "src/few/b*": b""}
+        result = compiled(base().add_local_dir(directory, "/s", ignore=ignore), Answers(tree=tree))
+        [source] = result.locals
+        assert result.actions[0].copy.src == f"/{directory}".removesuffix(".")
+        return {
+            key.removeprefix("local."): json.loads(value)
+            for key, value in source.items()
+            if key.endswith(("pattern", "patterns", "followpaths"))
+        }
+
+    def test_what_is_kept_if_that_is_less(self) -> None:
+        few = self.attrs(lambda path: path.name not in ("007", "b*"))
+        assert few == {"includepattern": ["src/few/b\\*", "src/many/007"]}
+
+    def test_a_directory_that_is_kept_whole_is_one(self) -> None:
+        kept = self.attrs(lambda path: path.parts[0] == "many" and path.name != "007")
+        assert kept == {"includepattern": ["src/few", "src/many/007"]}
+
+    def test_what_is_left_out_if_that_is_less(self) -> None:
+        dropped = self.attrs(lambda path: path.name == "007" or path.parts[0] == "few", ".")
+        assert dropped == {"excludepatterns": ["src/many/007"]}
+        assert self.attrs(lambda path: "many" in path.parts) == {
+            "followpaths": ["src"],
+            "excludepatterns": ["src/many"],
+        }
+
+    def test_nothing_at_all(self) -> None:
+        assert self.attrs(lambda _: True)["excludepatterns"] == ["src/few", "src/many"]
+
+
+class TestAutoDockerignore:
+    def attrs(self, tree: dict[str, Any], directory: str = "src") -> dict[str, str]:
+        chain = base().add_local_dir(directory, "/s", ignore=AUTO_DOCKERIGNORE)
+        [source] = compiled(chain, Answers(tree=tree)).locals
+        return source
+
+    def test_its_patterns_are_anchored_at_the_context(self) -> None:
+        source = self.attrs({**TREE, ".dockerignore": b"# comment\nsrc/*.txt\n*.md\n!/src/y.txt\n"})
+        assert json.loads(source["local.excludepatterns"]) == ["src/*.txt", "*.md", "!src/y.txt"]
+        assert json.loads(source["local.followpaths"]) == ["src"]
+
+    def test_there_is_none(self) -> None:
+        source = self.attrs({name: data for name, data in TREE.items() if name != ".dockerignore"})
+        assert "local.excludepatterns" not in source
+
+    def test_it_leaves_the_directory_itself_out(self) -> None:
+        with pytest.raises(LocalFileError, match=r"src is left out by \.dockerignore") as caught:
+            self.attrs({**TREE, ".dockerignore": b"s*c\n"})
+        assert "ignore=[" in caught.value.hint
+        self.attrs({**TREE, ".dockerignore": b"s*c\n!src/x.py\n"})
+
+    def test_of_another_context(self, tmp_path: Path) -> None:
+        (tmp_path / "data/models").mkdir(parents=True)
+        (tmp_path / "data/.dockerignore").write_text("models/big\n")
+        (tmp_path / ".dockerignore").write_text("*\n")
+        resolver = LocalDirectory(tmp_path / "data/models", contexts={"data": tmp_path / "data"})
+        chain = base().add_local_dir("../models", "/m", ignore=AUTO_DOCKERIGNORE)
+        compile_to_llb(chain, resolver=resolver)
+        options = BuildOptions(contexts=(("data", "local:data"),))
+        chain = base().add_local_dir("/srv/data/models", "/m", ignore=AUTO_DOCKERIGNORE)
+        ops = b"".join(compile_to_llb(chain, resolver=resolver, options=options).ops)
+        assert b'["models/big"]' in ops
+
+
+def everything(path: Path) -> bool:
+    return True
+
+
+def texts(path: Path) -> bool:
+    return path.name == "a.txt"
+
+
+class TestNothingIsAdded:
+    """A warning, not a failure: an empty selection may be meant."""
+
+    CASES: ClassVar[list[tuple[Any, bool]]] = [
+        (["*", "sub"], True),
+        (["**", "!x/y"], True),
+        (FilePatternMatcher("**"), True),
+        (~FilePatternMatcher("x"), True),
+        (everything, True),
+        (texts, False),
+        (AUTO_DOCKERIGNORE, True),
+        ([], False),
+        (["a.txt"], False),
+        (["**", "!sub/b.txt"], False),
+    ]
+
+    @pytest.mark.parametrize(("ignore", "noted"), CASES)
+    def test_all_is_ignored(self, tmp_path: Path, ignore: Any, noted: bool) -> None:
+        (tmp_path / "d/sub").mkdir(parents=True)
+        (tmp_path / "d/a.txt").touch()
+        (tmp_path / "d/sub/b.txt").touch()
+        (tmp_path / ".dockerignore").write_text("d/*\n")
+        chain = base().add_local_dir("d", "/d", ignore=ignore)
+        notes = compile_to_llb(chain, resolver=LocalDirectory(tmp_path)).notes
+        assert len(notes) == noted
+        for text in notes:
+            assert "nothing of d is added: all is ignored" in text
+            assert "add_local_dir" in text
+            assert __file__ in text
+
+    def test_a_directory_without_files(self, tmp_path: Path) -> None:
+        (tmp_path / "d/sub").mkdir(parents=True)
+        [note] = compile_to_llb(base().add_local_dir("d", "/d"), resolver=LocalDirectory(tmp_path)).notes
+        assert "nothing is added: d holds no file" in note
+
+
+class TestFilesThatChange:
+    """A file that is written to during a build is not of one moment; LLB_BUILD_VALIDATION says what is done."""
+
+    @pytest.fixture
+    def context(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.delenv("LLB_BUILD_VALIDATION", raising=False)
+        monkeypatch.delenv("MODAL_BUILD_VALIDATION", raising=False)
+        (tmp_path / "d").mkdir()
+        for name in ("a.txt", "d/b.txt", "d/c.txt"):
+            (tmp_path / name).touch()
+        return tmp_path
+
+    def later(self, path: Path) -> None:
+        os.utime(path, ns=(0, time.time_ns() + 60_000_000_000))
+
+    def chains(self) -> list[Image]:
+        return [
+            base().add_local_file("a.txt", "/a"),
+            base().add_local_dir("d", "/d", ignore=lambda path: path.name == "c.txt"),
+        ]
+
+    def test_it_is_an_error(self, context: Path) -> None:
+        for chain, name in zip(self.chains(), ("a.txt", "d/b.txt"), strict=True):
+            compile_to_llb(chain, resolver=LocalDirectory(context))
+            self.later(context / name)
+            with pytest.raises(ExecutionError, match=f"{name} was modified during the build") as caught:
+                compile_to_llb(chain, resolver=LocalDirectory(context))
+            assert "LLB_BUILD_VALIDATION" in caught.value.hint
+            assert caught.value.location is not None
+
+    def test_what_is_left_out_may_change(self, context: Path) -> None:
+        self.later(context / "d/c.txt")
+        assert compile_to_llb(self.chains()[1], resolver=LocalDirectory(context)).notes == ()
+
+    @pytest.mark.parametrize("variable", ["LLB_BUILD_VALIDATION", "MODAL_BUILD_VALIDATION"])
+    def test_or_a_warning_or_nothing(
+        self, context: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+    ) -> None:
+        self.later(context / "a.txt")
+        monkeypatch.setenv(variable, "warn")
+        [note] = compile_to_llb(self.chains()[0], resolver=LocalDirectory(context)).notes
+        assert note == "a.txt was modified during the build"
+        monkeypatch.setenv(variable, "ignore")
+        assert compile_to_llb(self.chains()[0], resolver=LocalDirectory(context)).notes == ()
+
+    def test_another_policy(self, context: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("LLB_BUILD_VALIDATION", "never")
+        with pytest.raises(
+            InvalidError, match="LLB_BUILD_VALIDATION=never: there is no such policy"
+        ) as caught:
+            LocalDirectory(context)
+        assert "error, warn, ignore" in caught.value.hint
+
+    def test_a_file_that_is_written_to_while_it_is_read(
+        self, context: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (context / "ignore").write_text("x\n")
+        matcher = FilePatternMatcher.from_file("ignore")
+        real = os.fstat
+        times = iter(range(1, 100))
+
+        def fstat(descriptor: int) -> Any:
+            about = real(descriptor)
+            return SimpleNamespace(st_mtime_ns=next(times), st_size=about.st_size)
+
+        monkeypatch.setattr(os, "fstat", fstat)
+        with pytest.raises(ExecutionError, match="ignore was modified while it was read"):
+            compile_to_llb(base().add_local_dir("d", "/d", ignore=matcher), resolver=LocalDirectory(context))
+
+
 class TestMissing:
     @pytest.mark.parametrize(
         ("chain", "error", "message"),
@@ -410,9 +595,65 @@ class TestOnDisk:
         with pytest.raises(LocalFileError, match="cannot be read"):
             list(LocalDirectory(context).walk("context", "none"))
 
-    @pytest.mark.skipif(os.name == "nt", reason="a POSIX file type")
+    def test_home(self, context: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """`~` means the home directory for files as for directories, and for files of patterns."""
+        monkeypatch.setenv("HOME", str(context / "src"))
+        resolver = LocalDirectory(context)
+        for here, there in (
+            (base().add_local_file("~/x.py", "/x"), base().add_local_file("src/x.py", "/x")),
+            (base().add_local_dir("~", "/x"), base().add_local_dir("src", "/x")),
+            (base().add_local_dir("~/sub", "/x"), base().add_local_dir("src/sub", "/x")),
+        ):
+            assert (
+                compile_to_llb(here, resolver=resolver).digests()
+                == compile_to_llb(there, resolver=resolver).digests()
+            )
+        matcher = FilePatternMatcher.from_file("~/y.txt")
+        compile_to_llb(base().add_local_dir("src", "/x", ignore=matcher), resolver=resolver)
+
+    def test_patterns_may_come_from_outside_of_the_context(self, context: Path, tmp_path: Path) -> None:
+        (tmp_path / "patterns").write_text("sub\n")
+        for name in ("../patterns", str(tmp_path / "patterns")):
+            chain = base().add_local_dir("src", "/x", ignore=FilePatternMatcher.from_file(name))
+            ops = b"".join(compile_to_llb(chain, resolver=LocalDirectory(context)).ops)
+            assert b'["src/sub"]' in ops
+
     def test_other_kinds_of_files(self, context: Path) -> None:
         os.mkfifo(context / "pipe")
-        entry = LocalDirectory(context).stat("context", "pipe")
-        assert entry is not None
-        assert entry.kind == "other"
+        with pytest.raises(LocalFileError, match="pipe is no file, but a pipe, socket or device"):
+            compile_to_llb(base().add_local_file("pipe", "/x"), resolver=LocalDirectory(context))
+
+    def test_a_socket_among_others_is_walked_by(self, context: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(context / "src")
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind("listener")
+            found = {entry.path: entry.kind for entry in LocalDirectory(context).walk("context", "src")}
+        assert found["listener"] == "other"
+
+    def test_links_in_a_circle(self, context: Path) -> None:
+        (context / "one").symlink_to("two")
+        (context / "two").symlink_to("one")
+        (context / "src/up").symlink_to("..")
+        with pytest.raises(LocalFileError, match="the links of one lead in a circle"):
+            compile_to_llb(base().add_local_dir("one", "/x"), resolver=LocalDirectory(context))
+        walked = [entry.path for entry in LocalDirectory(context).walk("context", "src")]
+        assert "up" in walked
+        assert not [path for path in walked if path.startswith("up/")]
+
+    def test_directories_are_pruned(self, context: Path) -> None:
+        paths = [
+            entry.path
+            for entry in LocalDirectory(context).walk("context", "src", lambda path: path == "data")
+        ]
+        assert "data" in paths
+        assert "data/1" not in paths
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+    def test_a_directory_that_may_not_be_read(self, context: Path) -> None:
+        (context / "src/data").chmod(0)
+        try:
+            chain = base().add_local_dir("src", "/x", ignore=lambda _: False)
+            with pytest.raises(LocalFileError, match="the directory data cannot be read: Permission denied"):
+                compile_to_llb(chain, resolver=LocalDirectory(context))
+        finally:
+            (context / "src/data").chmod(0o755)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from llb import FilePatternMatcher
 from llb.errors import InvalidError, InvalidTypeError, LocalFileError
-from llb.image import NON_PYTHON_FILES
-from llb.image.patterns import escape
+from llb.image import AUTO_DOCKERIGNORE, NON_PYTHON_FILES
+from llb.image.patterns import escape, find_ignore_file
 
 MATCHES = [
     # anchored at the root; a name is matched as a whole
@@ -213,6 +213,33 @@ class TestFiles:
     def test_not_a_path(self, path: object) -> None:
         with pytest.raises(InvalidTypeError, match="path"):
             FilePatternMatcher.from_file(path)  # pyright: ignore[reportArgumentType]
+
+
+class TestAutoDockerignore:
+    def test_it_is_no_function(self) -> None:
+        assert repr(AUTO_DOCKERIGNORE) == "AUTO_DOCKERIGNORE"
+        with pytest.raises(NotImplementedError, match="when the image is compiled"):
+            AUTO_DOCKERIGNORE("x")
+
+    @pytest.mark.parametrize(
+        ("dockerfile", "there", "expected"),
+        [
+            ("", {".dockerignore"}, ".dockerignore"),
+            ("", {"sub/.dockerignore"}, None),
+            ("Dockerfile", {"Dockerfile.dockerignore", ".dockerignore"}, "Dockerfile.dockerignore"),
+            ("Dockerfile", {".dockerignore"}, ".dockerignore"),
+            ("./sub/../sub/D", {"sub/D.dockerignore"}, "sub/D.dockerignore"),
+            ("sub/D", {"sub/D.dockerignore", "sub/.dockerignore"}, "sub/D.dockerignore"),
+            ("sub/D", {"sub/.dockerignore", ".dockerignore"}, "sub/.dockerignore"),
+            ("sub/D", {".dockerignore"}, ".dockerignore"),
+            ("sub/D", {"D.dockerignore", "sub/deep/.dockerignore"}, None),
+            ("../D", {"../D.dockerignore", "../.dockerignore"}, None),
+            ("../D", {"../D.dockerignore", ".dockerignore"}, ".dockerignore"),
+            ("/etc/D", {"/etc/D.dockerignore", ".dockerignore"}, ".dockerignore"),
+        ],
+    )
+    def test_where_it_is_looked_for(self, dockerfile: str, there: set[str], expected: str | None) -> None:
+        assert find_ignore_file(dockerfile, there.__contains__) == expected
 
 
 def no_file(_: str) -> bytes:

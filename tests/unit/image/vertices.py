@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from llb.image import (
     compile_to_llb,
 )
 from llb.image.logins import RegistryLogin
+from llb.image.resolver import LocalModule
 from llb.pb import ops_pb2 as pb
 
 BASE = "debian:12"
@@ -75,7 +76,16 @@ class Answers(Resolver):
             return LocalEntry(path, "missing")
         return LocalEntry(path, "dir" if self.tree[path] is None else "file")
 
-    def walk(self, context: str, path: str) -> Iterable[LocalEntry]:
+    def module(self, name: str) -> tuple[LocalModule, ...]:
+        """Packages and files of the tree; without one, a package of any name."""
+        path = name.replace(".", "/")
+        if self.tree is None or any(one.startswith(f"{path}/") for one in self.tree):
+            return (LocalModule(path, True),)
+        return (LocalModule(f"{path}.py", False),) if f"{path}.py" in self.tree else ()
+
+    def walk(
+        self, context: str, path: str, prune: Callable[[str], bool] | None = None
+    ) -> Iterable[LocalEntry]:
         """Files, and directories with a content of None."""
         tree = self.tree or {}
         prefix = "" if path == "." else f"{path}/"
