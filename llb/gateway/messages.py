@@ -89,6 +89,8 @@ class Stat(Value):
         return not self.mode & _NOT_REGULAR
 
 
+_NAME = ("utf-8", "surrogateescape")
+"""Names of files are bytes; those that are not UTF-8 become what Python makes of them everywhere."""
 _NOT_REGULAR = 1 << 31 | 1 << 27 | 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19
 
 
@@ -296,13 +298,13 @@ def source_meta(response: bytes) -> SourceMeta:
 def stat(encoded: bytes) -> Stat:
     reader = wire.Reader(encoded)
     return Stat(
-        reader.string(1),
+        reader.data(1).decode(*_NAME),
         reader.integer(2),
         reader.integer(3),
         reader.integer(4),
         reader.integer(5),
         reader.integer(6),
-        reader.string(7),
+        reader.data(7).decode(*_NAME),
     )
 
 

@@ -386,9 +386,10 @@ class Build:
 
     def note_if_empty(self, step: Step, context: str, path: str, given: str) -> None:
         """Tell the user of a directory that holds nothing, where that is known at once."""
-        if not self.resolver.on_disk or self.resolver.stat(context, path) is None:
+        found = self.resolver.stat(context, path) if self.resolver.on_disk else None
+        if found is None:
             return
-        if not any(entry.kind != "dir" for entry in self.resolver.walk(context, path)):
+        if not any(entry.kind != "dir" for entry in self.resolver.walk(context, found.path)):
             self.note(f"{step.location}: {step.method}: nothing is added: {given} holds no file")
 
     def read_local(self, path: str) -> bytes:

@@ -256,11 +256,12 @@ def _translate(pattern: str) -> tuple[str, str]:
             text.append(character)
         elif character == "[":
             members, negated, at = _character_class(pattern, at)
-            for parts, quote in ((expression, _quote), (text, _escape)):
+            start = "[^" if negated else "["
+            for parts, quote in ((expression, _quote), (text, _escape_member)):
                 ranges = [
                     quote(low) if low == high else f"{quote(low)}-{quote(high)}" for low, high in members
                 ]
-                parts.append(f"[{'^' if negated else ''}{''.join(ranges)}]")
+                parts.append(f"{start}{''.join(ranges)}]")
         else:
             if character == "\\":
                 if at >= end:
@@ -273,7 +274,23 @@ def _translate(pattern: str) -> tuple[str, str]:
 
 
 def _escape(character: str) -> str:
+    if character < " " or character == "\x7f":
+        return f"[{_escape_member(character)}]"
     return "\\" + character if character in _SPECIAL else character
+
+
+def _escape_member(character: str) -> str:
+    """A member of a character class.
+
+    Patterns travel as gRPC headers, which have no control characters; BuildKit's client encodes them if
+    there is one that is not ASCII. So such a class has one more, which no file name has.
+    """
+    if character < " " or character == "\x7f":
+        return character + _NOT_ASCII
+    return "\\" + character if character in _SPECIAL or character == "-" else character
+
+
+_NOT_ASCII = "\U0010ffff"
 
 
 def _shielded(text: str) -> str:

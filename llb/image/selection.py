@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from llb.errors import InvalidError, InvalidTypeError, LLBError, LocalFileError
 from llb.image import arguments
 from llb.image.patterns import (
@@ -159,12 +161,17 @@ class Selected:
             build.check_unchanged(entry, f"{self._prefix}/{entry.path}".lstrip("/"))
         if not chosen.files:
             self._note_nothing()
-        kept, dropped = chosen.kept, chosen.dropped
         # The engine's client holds each path against each pattern: the fewer, the better.
-        if kept and len(kept) < len(dropped):
-            include = tuple([self._escaped(path) for path in kept])
+        odd = _odd(chosen.dropped)
+        if chosen.kept and (odd or len(chosen.kept) < len(chosen.dropped)) and not _odd(chosen.kept):
+            include = tuple([self._escaped(path) for path in chosen.kept])
             return build.selected(self._context, self._path, (), key, include), self._real
-        exclude = tuple([self._escaped(path) for path in dropped])
+        if odd:
+            raise InvalidError(
+                f"a function cannot choose {os.fsencode(odd)!r} in {self._given}: the name is not UTF-8",
+                hint="Rename it, or leave it out by patterns: `?` stands for any character.",
+            )
+        exclude = tuple([self._escaped(path) for path in chosen.dropped])
         return build.selected(self._context, self._path, exclude, key), self._path
 
     def _escaped(self, path: str) -> str:
@@ -210,6 +217,19 @@ def _asked(ignore: Function, path: Path) -> bool:
             f"the ignore function failed for {str(path)!r}: {type(error).__name__}: {error}",
             hint="It gets a path relative to the added directory, and says whether to leave it out.",
         ) from error
+
+
+def _odd(paths: Sequence[str]) -> str:
+    """The first of some paths that is not UTF-8."""
+    return next((path for path in paths if not path.isascii() and not _is_text(path)), "")
+
+
+def _is_text(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _topmost(entries: Sequence[LocalEntry], paths: set[str]) -> list[str]:

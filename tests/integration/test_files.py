@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import socket
 import tarfile
+import textwrap
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -118,17 +121,7 @@ def test_only_what_is_selected_is_sent(frontend: Tools, project: Callable[..., P
         **{"src/a": "a", "src/big/file": os.urandom(8_000_000), "beside": os.urandom(8_000_000)},
     )
     ran = frontend.gateway(context, progress="rawjson").ok()
-    import json
-
-    sent = [
-        status["current"]
-        for line in ran.stderr.splitlines()
-        if line.startswith("{")
-        for status in json.loads(line).get("statuses", [])
-        if "transferring" in status["id"]
-    ]
-    assert sent
-    assert max(sent) < 100_000
+    assert 0 < sent(ran.stderr) < 100_000
 
 
 def test_builds_at_once_never_mix_their_contexts(frontend: Tools, tmp_path: Path) -> None:
@@ -199,3 +192,171 @@ def test_a_link_with_an_absolute_target_leads_to_the_context_in_every_door(
     (context / "link").symlink_to(context / "real")
     assert "does not exist" in frontend.gateway(context).failed().stderr
     assert "does not exist" in frontend.llb("compile", "image.py", cwd=context).failed().stderr
+
+
+ODD = (
+    "a b",
+    "[x]",
+    "*",
+    "q?",
+    "back\\slash",
+    "new\nline",
+    "tab\t",
+    "ünïcode",
+    "!bang",
+    "#hash",
+    "^caret",
+    " x ",
+)
+
+
+def test_odd_names_survive_every_door(frontend: Tools, project: Callable[..., Path]) -> None:
+    """Spaces, brackets, newlines, bytes that are no UTF-8; links in circles and pipes: as they are."""
+    context = project(**{f"src/{name}": name for name in ODD}, **{f"src/in/{name}/f": name for name in ODD})
+    (context / "src/bad\udcff").write_text("bad")
+    (context / "src/loop").symlink_to("loop")
+    (context / "src/in/up").symlink_to("..")
+    (context / "src/dangling").symlink_to("nowhere")
+    os.mkfifo(context / "src/pipe")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(context / "src/socket"))
+    whole = {*ODD, "bad\udcff", "loop", "dangling", "pipe", "in"}
+    for ignore, expected in (
+        ("[]", whole),
+        ("lambda path: False", whole),
+        ("lambda path: path.name not in ('*', 'new\\nline')", {"*", "new\nline"}),
+        ("lambda path: path.name in ('*', 'new\\nline')", whole - {"*", "new\nline"}),
+        ("['\\\\[x]', 'new?line', 'bad?', 'in']", whole - {"[x]", "new\nline", "bad\udcff", "in"}),
+    ):
+        (context / "image.py").write_text(
+            SCRATCH + f"image = Image.from_scratch().add_local_dir('src', '/s', copy=True, ignore={ignore})\n"
+        )
+        for found in (tree(frontend, context), compiled_tree(frontend, context)):
+            top = {name.split("/")[1] for name in found if name.count("/") == 1} - {"socket"}
+            assert top == expected, ignore
+    for name in ODD:
+        (context / "image.py").write_text(
+            SCRATCH + f"image = Image.from_scratch().add_local_file({f'src/{name}'!r}, '/s/', copy=True)\n"
+        )
+        assert set(tree(frontend, context)) == {"s", f"s/{name}"}
+
+
+def compiled_tree(engine: Tools, context: Path) -> dict[str, tarfile.TarInfo]:
+    """The same through `llb compile`."""
+    definition = engine.llb("compile", "image.py", cwd=context).ok().stdout
+    ran = engine.buildctl(f"--local=context={context}", "--output=type=tar,dest=-", stdin=definition).ok()
+    with tarfile.open(fileobj=io.BytesIO(ran.stdout)) as archive:
+        return {member.name.rstrip("/"): member for member in archive.getmembers()}
+
+
+def test_what_a_function_leaves_out_is_not_sent(frontend: Tools, project: Callable[..., Path]) -> None:
+    context = project(
+        SCRATCH
+        + "image = Image.from_scratch().add_local_dir('src', '/app', ignore=lambda path: path.suffix == '.big')\n",
+        **{"src/a": "a", "src/sub/file.big": os.urandom(8_000_000), "src/sub/b": "b"},
+    )
+    ran = frontend.gateway(context, progress="rawjson").ok()
+    assert 0 < sent(ran.stderr) < 100_000
+
+
+def sent(progress: str) -> int:
+    """The most bytes that a transfer of the build sent."""
+    return max(
+        status["current"]
+        for line in progress.splitlines()
+        if line.startswith("{")
+        for status in json.loads(line).get("statuses", [])
+        if "transferring" in status["id"]
+    )
+
+
+def test_the_ignore_file_of_the_context(frontend: Tools, project: Callable[..., Path]) -> None:
+    context = project(
+        "from llb import Image\nfrom llb.image import AUTO_DOCKERIGNORE\n"
+        "image = Image.from_scratch().add_local_dir('src', '/app', ignore=AUTO_DOCKERIGNORE)\n",
+        **{".dockerignore": "# comment\n*.md\nsrc/*.log\n!/src/keep.log\n**/cache\n"},
+        **{f"src/{name}": "" for name in ("a.md", "b.log", "keep.log", "cache/x", "sub/cache/x", "sub/c")},
+    )
+    for found in (tree(frontend, context), compiled_tree(frontend, context)):
+        files = {name for name, member in found.items() if member.isfile()}
+        assert files == {"app/a.md", "app/keep.log", "app/sub/c"}
+    (context / ".dockerignore").write_text("src\n")
+    assert "src is left out by .dockerignore" in frontend.gateway(context).failed().stderr
+    assert (
+        "src is left out by .dockerignore" in frontend.llb("compile", "image.py", cwd=context).failed().stderr
+    )
+
+
+def test_python_modules_are_found_in_every_door(
+    docker: Tools, builder: str, project: Callable[..., Path]
+) -> None:
+    """Beside the image file, wherever it is, and in the context; they can be imported in the container."""
+    image = """
+        from llb import Image
+
+        base = Image.from_registry("python:3.11-slim-bookworm")
+        image = base.add_local_python_source("app", "single", "app.deep", "spaces", copy=True).run_commands(
+            "cd /root && find . -type f | sort && python -c 'import app, single, spaces.part; print(app.NAME, single.NAME)'"
+        )
+        everything = Image.from_scratch().add_local_python_source("app", ignore=["*.log"])
+        nowhere = base.add_local_python_source("single", "nowhere")
+        library = base.add_local_python_source("json")
+    """
+    context = project(
+        **{
+            "proj/image.py": textwrap.dedent(image),
+            "proj/app/__init__.py": "NAME = 'beside'\n",
+            "proj/app/deep.py": "",
+            "proj/app/data.json": "",
+            "proj/app/x.log": "",
+            "proj/app/.hidden/m.py": "",
+            "proj/app/__pycache__/m.py": "",
+            "app/__init__.py": "NAME = 'of the context'\n",
+            "single.py": "NAME = 'of the context'\n",
+            "proj/spaces/part.py": "",
+        }
+    )
+    expected = [
+        "./app/__init__.py",
+        "./app/deep.py",
+        "./single.py",
+        "./spaces/part.py",
+        "beside of the context",
+    ]
+    seen = docker.docker_build(context, "--no-cache", file="proj/image.py", builder=builder).ok().stderr
+    definition = docker.llb("compile", "proj/image.py", cwd=context).ok().stdout
+    compiled = docker.buildctl("--no-cache", f"--local=context={context}", stdin=definition).ok().stderr
+    for text in (seen, compiled):
+        places = [text.find(line) for line in expected]
+        assert -1 not in places, text
+        assert places == sorted(places)
+        for line in ("data.json", ".hidden", "__pycache__"):
+            assert line not in text
+
+    options = ("--target=everything", "--output=type=tar,dest=-")
+    ran = docker.docker_build(context, *options, file="proj/image.py", builder=builder).ok()
+    with tarfile.open(fileobj=io.BytesIO(ran.stdout)) as archive:
+        files = {name.removeprefix("root/app/") for name in archive.getnames()}
+    assert {"data.json", ".hidden/m.py", "__init__.py"} <= files
+    assert not {"x.log", "__pycache__"} & files
+
+    for target, message in (
+        ("nowhere", "there is no module nowhere"),
+        ("library", "json belongs to the standard library"),
+    ):
+        failed = docker.docker_build(
+            context, f"--target={target}", file="proj/image.py", builder=builder
+        ).failed()
+        assert message in failed.stderr
+        assert (
+            message in docker.llb("compile", "proj/image.py", "--target", target, cwd=context).failed().stderr
+        )
+
+
+def test_a_function_that_leaves_nothing_is_told_of(frontend: Tools, project: Callable[..., Path]) -> None:
+    context = project(
+        SCRATCH + "image = Image.from_scratch().add_local_dir('src', '/app', ignore=lambda path: True)\n",
+        **{"src/a": "a"},
+    )
+    assert "nothing of src is added: all is ignored" in frontend.gateway(context).ok().stderr
+    assert "nothing of src is added" in frontend.llb("compile", "image.py", cwd=context).ok().stderr

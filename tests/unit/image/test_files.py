@@ -17,7 +17,7 @@ from llb import FilePatternMatcher, Image, compile_to_llb
 from llb.errors import ExecutionError, InvalidError, LocalDirectoryError, LocalFileError, UnsupportedError
 from llb.image import AUTO_DOCKERIGNORE, NON_PYTHON_FILES, BuildOptions, LocalDirectory, Resolver
 from llb.image.chain import step_of
-from tests.unit.image.vertices import Answers, base, compiled
+from tests.unit.image.vertices import Answers, Compiled, base, compiled
 
 TREE = {
     "a.txt": b"a",
@@ -275,6 +275,61 @@ class TestFewestPatterns:
 
     def test_nothing_at_all(self) -> None:
         assert self.attrs(lambda _: True)["excludepatterns"] == ["src/few", "src/many"]
+
+
+class TestOddNames:
+    NAMES = (
+        "a b",
+        "[x]",
+        "*",
+        "?",
+        "back\\slash",
+        "new\nline",
+        "\x7f",
+        "!x",
+        "#x",
+        "^x",
+        " x ",
+        "\udcff",
+        "\udcfe",
+    )
+
+    def selected(self, context: Path, ignore: Callable[[Path], bool]) -> set[str]:
+        """What the patterns of the transfer leave, by their own rules."""
+        chain = base().add_local_dir("d", "/d", ignore=ignore)
+        [source] = Compiled(compile_to_llb(chain, resolver=LocalDirectory(context))).locals
+        names = {path.name for path in (context / "d").iterdir()}
+        if "local.includepattern" in source:
+            include = FilePatternMatcher(*json.loads(source["local.includepattern"]))
+            return {name for name in names if include(f"d/{name}")}
+        exclude = FilePatternMatcher(*json.loads(source.get("local.excludepatterns", "[]")))
+        return {name for name in names if not exclude(f"d/{name}")}
+
+    @pytest.fixture
+    def context(self, tmp_path: Path) -> Path:
+        (tmp_path / "d").mkdir()
+        for name in self.NAMES:
+            (tmp_path / "d" / name).touch()
+        return tmp_path
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_a_function_chooses_them(self, context: Path, name: str) -> None:
+        if name >= "\ud800":  # one that is not UTF-8 is left out, another one is not
+            with pytest.raises(
+                InvalidError, match=r"cannot choose b'\\xf[ef]' in d: the name is not UTF-8"
+            ) as caught:
+                self.selected(context, lambda path: path.name in (name, "*"))
+            assert "patterns" in caught.value.hint
+        else:
+            assert self.selected(context, lambda path: path.name != name) == {name}
+            assert self.selected(context, lambda path: path.name == name) == {*self.NAMES} - {name}
+
+    def test_patterns_can_travel(self, context: Path) -> None:
+        """In headers of gRPC: BuildKit's client encodes control characters only beside one beyond ASCII."""
+        chain = base().add_local_dir("d", "/d", ignore=["new\nline", "[\t]x"])
+        [source] = Compiled(compile_to_llb(chain, resolver=LocalDirectory(context))).locals
+        for pattern in json.loads(source["local.excludepatterns"]):
+            assert not pattern.isascii()
 
 
 class TestAutoDockerignore:
