@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit
 import grpc
 
 from llb.client.carrying import StreamCarrier
+from llb.client.http2 import Server
 from llb.errors import EngineError
 
 DEFAULT_ADDRESS = "unix:///run/buildkit/buildkitd.sock"
@@ -64,7 +65,7 @@ class TLS:
 
 
 class Carrier(Protocol):
-    """What carries the bytes of a session between a socket of ours and the engine, until it is closed."""
+    """What carries the bytes of a session between our server and the engine, until it is closed."""
 
     def close(self) -> None: ...
 
@@ -96,14 +97,14 @@ class Connection(ABC):
             EngineError: there is no engine, or it cannot be used.
         """
 
-    def carry_session(self, metadata: Sequence[tuple[str, str]], end: socket.socket) -> Carrier:
-        """Joins our end of a session, an HTTP/2 server behind a socket, to the engine.
+    def carry_session(self, metadata: Sequence[tuple[str, str]], server: Server) -> Carrier:
+        """Joins our end of a session to the engine.
 
         Args:
             metadata: what the engine is told of the session: its id, its methods.
-            end: the socket; it is closed with the carrier.
+            server: who serves it; it is closed with the carrier.
         """
-        return StreamCarrier(self.channel, metadata, end)
+        return StreamCarrier(self.channel, metadata, server)
 
     def close(self) -> None:
         """Closes the connection; calls that are under way fail."""

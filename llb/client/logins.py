@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import grpc
-
-from llb.client.session import Handler, Service, unary
+from llb.client.http2 import Handler
+from llb.client.session import Service, unary
 from llb.errors import ExecutionError, LLBError
 from llb.image.logins import RegistryLogin
 from llb.pb.auth_pb2 import CredentialsRequest, CredentialsResponse
@@ -63,12 +62,11 @@ class LoginService(Service):
     def handlers(self) -> Mapping[str, Handler]:
         return {"Credentials": unary(Auth.Credentials, self._credentials)}
 
-    def _credentials(self, request: CredentialsRequest, context: grpc.ServicerContext) -> CredentialsResponse:
+    def _credentials(self, request: CredentialsRequest) -> CredentialsResponse:
         try:
             login = self.login(request.Host)
         except LLBError as error:
-            self.failed(error, context, grpc.StatusCode.FAILED_PRECONDITION)
-            return CredentialsResponse()
+            self.failed(error)
         if login is None:
             return CredentialsResponse()
         return CredentialsResponse(Username=login.username, Secret=login.password)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import stat as modes
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-import grpc
-
+from llb.client.http2 import NOT_FOUND, Call, CallError, Handler
 from llb.client.packets import (
     CHAR_DEVICE,
     DEVICE,
@@ -22,7 +21,7 @@ from llb.client.packets import (
     permissions,
     request_packet,
 )
-from llb.client.session import Handler, Service, raw_streams
+from llb.client.session import Service
 from llb.errors import LLBError, LocalFileError, RemoteError
 from llb.pb.filesync_pb2 import BytesMessage
 from llb.pb.fsutil_pb2 import Packet, Stat
@@ -59,33 +58,33 @@ class ExportService(Service):
         self._targets = targets
 
     def handlers(self) -> Mapping[str, Handler]:
-        return {"DiffCopy": raw_streams(self._diff_copy)}
+        return {"DiffCopy": self._diff_copy}
 
-    def _diff_copy(self, requests: Iterable[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
-        given = dict(context.invocation_metadata()).get(_EXPORTER, "0")
-        target = self._targets.get(int(given)) if str(given).isdigit() else None
+    def _diff_copy(self, call: Call) -> Iterator[Sequence[bytes]]:
+        given = dict(call.metadata).get(_EXPORTER, "0")
+        target = self._targets.get(int(given)) if given.isdigit() else None
         if target is None:
-            context.abort(grpc.StatusCode.NOT_FOUND, f"no exporter {given!r} was asked for")
-            return
+            raise CallError(NOT_FOUND, f"no exporter {given!r} was asked for")
         try:
             if isinstance(target, ToFile):
-                receive_file(target.path, requests, context.is_active)
+                receive_file(target.path, call.requests())
             else:
-                yield from receive_folder(target.path, requests)
+                for packet in receive_folder(target.path, call.requests()):
+                    yield (packet,)
         except LLBError as error:
-            self.failed(error, context, grpc.StatusCode.FAILED_PRECONDITION)
+            self.failed(error)
         except OSError as error:
-            failed = LocalFileError(f"{error.filename or target.path} cannot be written: {error.strerror}")
-            self.failed(failed, context, grpc.StatusCode.FAILED_PRECONDITION)
+            self.failed(
+                LocalFileError(f"{error.filename or target.path} cannot be written: {error.strerror}")
+            )
 
 
-def receive_file(path: str, messages: Iterable[bytes], whole: Callable[[], bool]) -> None:
+def receive_file(path: str, messages: Iterable[bytes]) -> None:
     """Writes a stream to a file. It appears under its name when it is complete, or not at all.
 
     Args:
         path: the file; one that exists is replaced.
-        messages: the encoded `BytesMessage`s.
-        whole: a function that says, after the last, whether that was the stream's own end.
+        messages: the encoded `BytesMessage`s; what they raise if they break off is raised here too.
     """
     path = os.path.abspath(path)
     if os.path.isdir(path):
@@ -98,8 +97,6 @@ def receive_file(path: str, messages: Iterable[bytes], whole: Callable[[], bool]
         with os.fdopen(descriptor, "wb") as file:
             for message in messages:
                 file.write(BytesMessage.FromString(message).data)
-        if not whole():
-            raise RemoteError(f"the export to {path} broke off")
         os.replace(temporary, path)
     except BaseException:
         with suppress(OSError):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import grpc
-
-from llb.client.session import Handler, Service, unary
+from llb.client.http2 import NOT_FOUND, CallError, Handler
+from llb.client.session import Service, unary
 from llb.errors import ExecutionError, LLBError
 from llb.pb.secrets_pb2 import GetSecretRequest, GetSecretResponse
 from llb.pb.services import Secrets
@@ -34,11 +33,10 @@ class SecretService(Service):
     def handlers(self) -> Mapping[str, Handler]:
         return {"GetSecret": unary(Secrets.GetSecret, self._get)}
 
-    def _get(self, request: GetSecretRequest, context: grpc.ServicerContext) -> GetSecretResponse:
+    def _get(self, request: GetSecretRequest) -> GetSecretResponse:
         known = self._secrets.get(request.ID)
         if known is None:
-            context.abort(grpc.StatusCode.NOT_FOUND, f"secret {request.ID}: not found")
-            return GetSecretResponse()
+            raise CallError(NOT_FOUND, f"secret {request.ID}: not found")
         try:
             value = known() if callable(known) else known
             data = value.encode() if isinstance(value, str) else value
@@ -48,12 +46,9 @@ class SecretService(Service):
                     hint="Put the data in a file that only the step downloads or mounts.",
                 )
         except LLBError as error:
-            self.failed(error, context, grpc.StatusCode.FAILED_PRECONDITION)
-            return GetSecretResponse()
+            self.failed(error)
         except Exception as error:  # noqa: BLE001 - a provider is anybody's code, and may quote the value
-            failed = ExecutionError(f"the secret {request.ID} cannot be had: {type(error).__name__}")
-            self.failed(failed, context, grpc.StatusCode.FAILED_PRECONDITION)
-            return GetSecretResponse()
+            self.failed(ExecutionError(f"the secret {request.ID} cannot be had: {type(error).__name__}"))
         return GetSecretResponse(data=data)
 
     def __repr__(self) -> str:

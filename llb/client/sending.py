@@ -10,17 +10,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
-import grpc
-
+from llb.client.http2 import NOT_FOUND, Call, CallError, Handler
 from llb.client.packets import FIN, data_packet, error_packet, is_regular, stat_of, stat_packet
 from llb.client.selecting import select
-from llb.client.session import Handler, Service, raw_streams
+from llb.client.session import Service
 from llb.errors import LLBError, LocalFileError
 from llb.pb.fsutil_pb2 import Packet
 from llb.pb.services import FileSync
 
-_PIECE = 1 << 19
+_PIECE = 1 << 18
 """How many bytes of a file go in one packet."""
+_BURST = 1 << 17
+"""How many bytes of packets are sent at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +52,21 @@ class FileService(Service):
         self._find = directories if callable(directories) else directories.__getitem__
 
     def handlers(self) -> Mapping[str, Handler]:
-        return {"DiffCopy": raw_streams(self._diff_copy)}
+        return {"DiffCopy": self._diff_copy}
 
-    def _diff_copy(self, requests: Iterable[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
-        wanted = wanted_of([(key, _text(value)) for key, value in context.invocation_metadata()])
+    def _diff_copy(self, call: Call) -> Iterator[Sequence[bytes]]:
+        wanted = wanted_of(call.metadata)
         try:
             root = os.fspath(self._find(wanted.directory))
         except KeyError:
-            context.abort(grpc.StatusCode.NOT_FOUND, f"no access allowed to dir {wanted.directory!r}")
-            return
-        sending = Sending(root, wanted, requests)
-        if not context.add_callback(sending.stop):
-            return
+            raise CallError(NOT_FOUND, f"no access allowed to dir {wanted.directory!r}") from None
+        sending = Sending(root, wanted, call.requests())
+        call.on_end(sending.stop)
         try:
-            yield from sending.packets()
+            yield from sending.bursts()
         except LLBError as error:
             self.errors.append(error)
-            yield error_packet(error.message)
+            yield (error_packet(error.message),)
 
 
 class Sending:
@@ -90,17 +89,33 @@ class Sending:
         """Ends the transfer: nobody listens any more."""
         self._asked.put(None)
 
-    def packets(self) -> Iterator[bytes]:
-        """What is sent, as it is asked for.
+    def bursts(self) -> Iterator[Sequence[bytes]]:
+        """What is sent, as it is asked for: as many packets at once as there are.
 
         Raises:
             LLBError: a file cannot be read, or the engine reports that it failed.
         """
         # The engine asks for contents while it still hears of further entries.
         threading.Thread(target=self._listen, name="llb-file-requests", daemon=True).start()
+        burst: list[bytes] = []
+        size = 0
+        for packet in self._packets():
+            if packet is not None:
+                burst.append(packet)
+                size += len(packet)
+            if burst and (packet is None or size >= _BURST):
+                yield burst
+                burst, size = [], 0
+        if burst:
+            yield burst
+
+    def _packets(self) -> Iterator[bytes | None]:
+        """The packets; None where nothing may be held back, as the next one waits for the engine."""
         yield from self._entries()
         yield stat_packet(None)
         while True:
+            if self._asked.empty():
+                yield None
             asked = self._asked.get()
             if asked is None:
                 return
@@ -185,7 +200,3 @@ def wanted_of(metadata: Sequence[tuple[str, str]]) -> Wanted:
 
     directory = (*get("dir-name"), "")[0]
     return Wanted(directory, get("include-patterns"), get("exclude-patterns"), get("followpaths"))
-
-
-def _text(value: str | bytes) -> str:
-    return value if isinstance(value, str) else value.decode("utf-8", "replace")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from llb.client.http2 import CANCELLED, CallError
 from llb.client.packets import DIR, FIN, PIPE, SETUID, SYMLINK, data_packet, error_packet, stat_packet
 from llb.client.receiving import receive_file, receive_folder
 from llb.errors import LocalFileError, RemoteError
@@ -148,16 +149,21 @@ def messages(*pieces: bytes) -> Iterator[bytes]:
         yield BytesMessage(data=piece).SerializeToString()
 
 
+def broken(*pieces: bytes) -> Iterator[bytes]:
+    yield from messages(*pieces)
+    raise CallError(CANCELLED, "the call was ended")
+
+
 def test_a_stream_becomes_a_file_when_it_is_whole(tmp_path: Path) -> None:
     target = tmp_path / "new/image.tar"
-    receive_file(str(target), messages(b"one ", b"two"), lambda: True)
+    receive_file(str(target), messages(b"one ", b"two"))
     assert target.read_bytes() == b"one two"
-    with pytest.raises(RemoteError, match="broke off"):
-        receive_file(str(target), messages(b"half"), lambda: False)
+    with pytest.raises(CallError):
+        receive_file(str(target), broken(b"half"))
     assert target.read_bytes() == b"one two"
     assert os.listdir(target.parent) == ["image.tar"]
 
 
 def test_a_stream_does_not_replace_a_directory(tmp_path: Path) -> None:
     with pytest.raises(LocalFileError, match="is a directory"):
-        receive_file(str(tmp_path), messages(b"x"), lambda: True)
+        receive_file(str(tmp_path), messages(b"x"))

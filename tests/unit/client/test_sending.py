@@ -117,7 +117,7 @@ class Engine:
     def __init__(self, root: Path, wanted: Wanted | None = None) -> None:
         self.said: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self.sending = Sending(str(root), wanted or Wanted("context"), self._requests())
-        self.packets = (Packet.FromString(data) for data in self.sending.packets())
+        self.packets = (Packet.FromString(data) for burst in self.sending.bursts() for data in burst)
 
     def _requests(self) -> Iterator[bytes]:
         while (data := self.said.get()) is not None:

@@ -5,54 +5,51 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
-from typing import Any, NoReturn
 
-import grpc
 import pytest
+from google.protobuf.message import Message
 
-from llb.client import Login, LoginService, SecretService
+from llb.client import Login, LoginService, SecretService, Service
+from llb.client.http2 import NOT_FOUND, Call, CallError
 from llb.client.logins import docker_login
 from llb.errors import ExecutionError
-from llb.pb.auth_pb2 import CredentialsRequest
-from llb.pb.secrets_pb2 import GetSecretRequest
+from llb.pb.auth_pb2 import CredentialsRequest, CredentialsResponse
+from llb.pb.secrets_pb2 import GetSecretRequest, GetSecretResponse
 
 
-class AbortedError(Exception):
-    pass
+def asked(service: Service, method: str, request: Message) -> bytes:
+    """The answer to a call.
+
+    Raises:
+        CallError: it is none.
+    """
+    call = Call(1, method, (), lambda _: None)
+    data = request.SerializeToString()
+    call.received(b"\0" + len(data).to_bytes(4, "big") + data, True)
+    [[answer]] = service.handlers()[method](call)
+    return answer
 
 
-class Context:
-    """A call's other end."""
-
-    def __init__(self) -> None:
-        self.code: grpc.StatusCode | None = None
-        self.said = ""
-
-    def abort(self, code: grpc.StatusCode, details: str) -> NoReturn:
-        self.code, self.said = code, details
-        raise AbortedError(details)
+def secret(service: SecretService, identifier: str) -> bytes:
+    return GetSecretResponse.FromString(asked(service, "GetSecret", GetSecretRequest(ID=identifier))).data
 
 
-def secret(service: SecretService, identifier: str) -> tuple[bytes, Context]:
-    context = Context()
-    handler: Any = service.handlers()["GetSecret"].unary_unary
-    try:
-        return handler(GetSecretRequest(ID=identifier), context).data, context
-    except AbortedError:
-        return b"", context
+def login(service: LoginService, host: str) -> CredentialsResponse:
+    return CredentialsResponse.FromString(asked(service, "Credentials", CredentialsRequest(Host=host)))
 
 
 def test_a_secret_is_looked_up_when_it_is_asked_for() -> None:
     values = {"A": "one"}
     service = SecretService({"A": lambda: values["A"], "B": b"\xff"})
     values["A"] = "two"
-    assert secret(service, "A")[0] == b"two"
-    assert secret(service, "B")[0] == b"\xff"
+    assert secret(service, "A") == b"two"
+    assert secret(service, "B") == b"\xff"
 
 
 def test_an_id_that_nobody_gave_does_not_exist() -> None:
-    _, context = secret(SecretService({"A": "x"}), "B")
-    assert context.code == grpc.StatusCode.NOT_FOUND
+    with pytest.raises(CallError) as caught:
+        secret(SecretService({"A": "x"}), "B")
+    assert caught.value.code == NOT_FOUND
 
 
 def test_what_a_failing_provider_says_is_not_passed_on() -> None:
@@ -60,15 +57,16 @@ def test_what_a_failing_provider_says_is_not_passed_on() -> None:
         raise ValueError("s3cret is wrong")
 
     service = SecretService({"A": provider})
-    _, context = secret(service, "A")
-    assert context.said == "the secret A cannot be had: ValueError"
+    with pytest.raises(CallError) as caught:
+        secret(service, "A")
+    assert caught.value.message == "the secret A cannot be had: ValueError"
     assert "s3cret" not in repr(service) + repr(service.errors)
 
 
 def test_a_secret_that_is_too_large_is_refused_by_its_size() -> None:
     service = SecretService({"A": b"x" * 600_000})
-    _, context = secret(service, "A")
-    assert "has 600000 bytes" in context.said
+    with pytest.raises(CallError, match="has 600000 bytes"):
+        secret(service, "A")
     assert service.errors[0].hint
 
 
@@ -101,10 +99,9 @@ def test_logins_come_from_dockers_config(tmp_path: Path) -> None:
 def test_a_login_of_the_build_wins(tmp_path: Path) -> None:
     config(tmp_path, auths={"ghcr.io": {"auth": encoded("config:x")}})
     service = LoginService({"ghcr.io": Login("build", "y"), "docker.io": Login("hub", "z")}, tmp_path)
-    ask: Any = service.handlers()["Credentials"].unary_unary
-    assert ask(CredentialsRequest(Host="ghcr.io"), Context()).Username == "build"
-    assert ask(CredentialsRequest(Host="registry-1.docker.io"), Context()).Secret == "z"
-    assert ask(CredentialsRequest(Host="quay.io"), Context()).Username == ""
+    assert login(service, "ghcr.io").Username == "build"
+    assert login(service, "registry-1.docker.io").Secret == "z"
+    assert login(service, "quay.io").Username == ""
 
 
 HELPER = """#!/bin/sh
