@@ -14,7 +14,7 @@ image = (
     .expose(PORT)
     .healthcheck(
         ["python", "-c", f"import urllib.request as r; r.urlopen('http://127.0.0.1:{PORT}/healthy')"],
-        interval="5s",
+        interval=5,
     )
     .cmd(["uvicorn", "app.main:app", "--host", "0.0.0.0", "--port", str(PORT)])
     .add_local_dir("app", "/srv/app", ignore=["**/__pycache__", "**/*.pyc"])
