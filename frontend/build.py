@@ -8,7 +8,7 @@ from frontend.loading import DEFINITION
 from frontend.project import Project
 from frontend.resolver import GatewayResolver
 from llb import _json, graph, imagefile
-from llb.errors import LLBError, UnsupportedError
+from llb.errors import LLBError, LocalFileError, UnsupportedError
 from llb.gateway import Ref, Result, RpcError, encode_status, subrequest_detail
 from llb.gateway.transport import UNIMPLEMENTED
 from llb.graph import SourceFile
@@ -238,6 +238,9 @@ class _Paths(Resolver):
     def stat(self, context: str, path: str) -> LocalEntry | None:
         self.asked.append((context, path))
         return None
+
+    def read(self, context: str, path: str) -> bytes:
+        raise LocalFileError(f"{context}:{path} is not looked at yet")
 
     def module(self, name: str) -> None:
         self.modules.append(name)

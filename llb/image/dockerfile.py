@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from llb import graph
 from llb._value import Value
-from llb.errors import DockerfileError, InvalidTypeError, UnsupportedError
+from llb.errors import DockerfileError, InvalidTypeError, LocalFileError, UnsupportedError
 from llb.graph.paths import clean
 from llb.image import arguments
 from llb.image.bases import read_config, started_on
 from llb.image.build import of_platform
 from llb.image.chain import Chain, chained, started
 from llb.image.commands import NO_OPTIONS, RunOptions, RunStep, run_options
+from llb.image.dockerfile_context import BUILDKITS_OWN, ContextOptions, context_options, placeholder
+from llb.image.dockerfile_language import foreign_syntax, language_of
 from llb.image.gpu import devices
+from llb.image.patterns import AUTO_DOCKERIGNORE
 from llb.image.resolver import DockerfileRequest
 from llb.image.step import Lowered, Step
 from llb.location import Location, last_line
@@ -24,6 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Collection, Mapping, Sequence
+    from pathlib import Path
     from typing import Self
 
     from llb.graph import Definition, SourceRange
@@ -32,53 +36,7 @@ if TYPE_CHECKING:
     from llb.image.secrets import Secret
     from llb.oci import History
 
-_DIRECTIVES = ("syntax", "escape", "check")
-_OFFICIAL = "docker/dockerfile"
-
-
-class Language(Value):
-    """What the lines of a Dockerfile say before its first instruction."""
-
-    directives: int = 0
-    """How many lines are parser directives: nothing may come before them."""
-    syntax: str = ""
-    """The image of the frontend that they ask for."""
-    restarts: bool = False
-    """Whether they start from a base of their own."""
-
-
-def language_of(text: str) -> Language:
-    """Read the start of a Dockerfile."""
-    lines = text.split("\n")
-    found: dict[str, str] = {}
-    for line in lines:
-        name, equals, value = line.partition("=")
-        name = name.strip().removeprefix("#").strip().lower()
-        if not line.startswith("#") or not equals or name not in _DIRECTIVES or name in found:
-            break
-        found[name] = value.strip()
-    escape = found.get("escape", "\\")
-    continued = False
-    for line in lines[len(found) :]:
-        words = line.split()
-        if not words or words[0].startswith("#"):
-            continue
-        instruction = words[0].upper()
-        if not continued and instruction != "ARG":
-            return Language(len(found), found.get("syntax", ""), instruction == "FROM")
-        continued = line.rstrip().endswith(escape)
-    return Language(len(found), found.get("syntax", ""))
-
-
-def foreign_syntax(language: Language) -> str:
-    """The image that is to read the lines instead of the built-in frontend; empty: none.
-
-    `docker/dockerfile` is what is built in, so it need not be fetched; its `labs` channel is not.
-    """
-    syntax = language.syntax.partition(" ")[0]
-    name, _, tag = syntax.removeprefix("docker.io/").partition(":")
-    official = name == _OFFICIAL and "labs" not in tag
-    return "" if official else syntax
+_CHECK = "build-arg:BUILDKIT_DOCKERFILE_CHECK"
 
 
 class Given(Value):
@@ -86,6 +44,7 @@ class Given(Value):
 
     build_args: tuple[tuple[str, str], ...] = ()
     target: str = ""
+    context: ContextOptions = BUILDKITS_OWN
 
 
 NOTHING_GIVEN = Given()
@@ -99,9 +58,10 @@ class Dockerfile(Value):
     syntax: str
     quoted: Callable[[int], int]
     """The line of the user's Python file that holds one of its lines; 0: that of the call."""
-    ignore_file: bytes = b""
     given: Given = NOTHING_GIVEN
     options: RunOptions = NO_OPTIONS
+    path: str = ""
+    """Where it is, as the user wrote it; empty for lines of the image file."""
 
 
 def lower_dockerfile(step: Step, below: Lowered, build: Build, dockerfile: Dockerfile) -> Lowered:
@@ -113,6 +73,17 @@ def lower_dockerfile(step: Step, below: Lowered, build: Build, dockerfile: Docke
     """
     below = below.forced(dockerfile.options.force_build)
     request = _request(step, below, build, dockerfile)
+    resolved = _answer(step, build, dockerfile, request)
+    if request.context is not None:
+        request = _with_context(step, build, dockerfile, request, resolved)
+        resolved = _answer(step, build, dockerfile, request)
+    build.base_config = resolved.base_config if step.parent is None else build.base_config
+    return _continued(step, below, build, dockerfile, request, resolved)
+
+
+def _answer(
+    step: Step, build: Build, dockerfile: Dockerfile, request: DockerfileRequest
+) -> ResolvedDockerfile:
     try:
         resolved = build.resolver.dockerfile(request)
     except DockerfileError as error:
@@ -124,8 +95,27 @@ def lower_dockerfile(step: Step, below: Lowered, build: Build, dockerfile: Docke
             hint="Build with `docker build` or `buildctl`, or give one: with connect() as client, "
             "client.resolver() as engine: compile_to_llb(image, resolver=engine).",
         )
-    build.base_config = resolved.base_config if step.parent is None else build.base_config
-    return _continued(step, below, build, dockerfile, request, resolved)
+    return resolved
+
+
+def _with_context(
+    step: Step,
+    build: Build,
+    dockerfile: Dockerfile,
+    request: DockerfileRequest,
+    found: ResolvedDockerfile,
+) -> DockerfileRequest:
+    """The question again, with those files that the first answer reads."""
+    from llb.graph.rewriting import read_paths
+
+    context = request.context
+    assert context is not None
+    paths = read_paths(found.definition, context.head)
+    if paths != ():
+        state = dockerfile.given.context.state(step, build, dockerfile.path, paths)
+        context = graph.marshal(state, platform=build.platform, caps=build.resolver.capabilities)
+    options = tuple([(name, value) for name, value in request.options if name != _CHECK])
+    return request.replace(context=context, options=options)
 
 
 def ask_dockerfile(step: Step, below: Lowered, build: Build, dockerfile: Dockerfile) -> None:
@@ -143,6 +133,12 @@ def _request(step: Step, below: Lowered, build: Build, dockerfile: Dockerfile) -
         options["target"] = dockerfile.given.target
     if below.ignore_cache:
         options["no-cache"] = ""
+    context, ignore_file = None, b""
+    if not dockerfile.given.context.is_plain(build):
+        context = placeholder()
+        options[_CHECK] = "skip=all"  # lints are shown once
+    elif dockerfile.path:
+        ignore_file = _own_ignore_file(build, dockerfile)
     base, config = None, b""
     if step.parent is not None:
         base = _base(below, build)
@@ -153,14 +149,20 @@ def _request(step: Step, below: Lowered, build: Build, dockerfile: Dockerfile) -
         build.platform,
         base,
         config,
-        None,
-        dockerfile.ignore_file,
+        context,
+        ignore_file,
         dockerfile.syntax,
         tuple(options.items()),
         build.options,
     )
     build.questions[step] = (below.state, request)
     return request
+
+
+def _own_ignore_file(build: Build, dockerfile: Dockerfile) -> bytes:
+    """The ignore file beside a Dockerfile; that of the context is found by BuildKit."""
+    file = dockerfile.given.context.ignore_file(build, dockerfile.path)
+    return b"" if file is None or file[1] == ".dockerignore" else build.resolver.read(*file)
 
 
 def _base(below: Lowered, build: Build) -> Definition:
@@ -253,7 +255,7 @@ def _of_lines(
         return _python_lines(step, build, rows, last).get(line, 0)
 
     data = "\n".join([*rows, ""]).encode()
-    return Dockerfile(data, filename, foreign_syntax(language), quoted, b"", given, options)
+    return Dockerfile(data, filename, foreign_syntax(language), quoted, given, options)
 
 
 def _python_lines(step: Step, build: Build, rows: Sequence[str], last: int) -> dict[int, int]:
@@ -282,6 +284,9 @@ class DockerfileCommands(RunStep):
 
     method = "dockerfile_commands"
 
+    def announce(self, build: Build) -> None:
+        self.given.context.announce(build)
+
     def ask(self, below: Lowered, build: Build) -> bool:
         ask_dockerfile(self, below, build, self._dockerfile(build))
         return True
@@ -301,6 +306,13 @@ class FromDockerfile(RunStep):
 
     method = "from_dockerfile"
 
+    def announce(self, build: Build) -> None:
+        try:
+            build.is_file(*build.locate(self.path, directory=False))
+            self.given.context.announce(build, self.path)
+        except (LocalFileError, UnsupportedError):
+            return  # it is told where it matters
+
     def ask(self, below: Lowered, build: Build) -> bool:
         ask_dockerfile(self, below, build, self._dockerfile(build))
         return True
@@ -311,15 +323,12 @@ class FromDockerfile(RunStep):
 
     def _dockerfile(self, build: Build) -> Dockerfile:
         data = build.read_local(self.path)
-        language = language_of(data.decode("utf-8-sig", "replace"))
-        name = _shown_name(self.path)
-        return Dockerfile(data, name, foreign_syntax(language), lambda _: 0, b"", self.given, self.options)
-
-
-def _shown_name(path: str) -> str:
-    """A Dockerfile's path as a name that a filesystem can have."""
-    name = clean(path)
-    return name.lstrip("/") if not name.startswith(("..", "~")) else name.rpartition("/")[2]
+        syntax = foreign_syntax(language_of(data.decode("utf-8-sig", "replace")))
+        try:
+            name = build.locate(self.path, directory=False)[1]
+        except LocalFileError:  # it was read all the same, from elsewhere on this machine
+            name = clean(self.path).rpartition("/")[2]
+        return Dockerfile(data, name, syntax, lambda _: 0, self.given, self.options, self.path)
 
 
 class Dockerfiles(Chain):
@@ -331,10 +340,13 @@ class Dockerfiles(Chain):
     def dockerfile_commands(
         self,
         *dockerfile_commands: str | list[str],
+        context_files: Mapping[str, str | os.PathLike[str]] | None = None,
         secrets: Collection[Secret] | None = None,
         env: Mapping[str, str | None] | None = None,
         gpu: str | None = None,
+        context_dir: str | os.PathLike[str] | None = None,
         force_build: bool = False,
+        ignore: Sequence[str] | Callable[[Path], bool] = AUTO_DOCKERIGNORE,
         build_args: Mapping[str, str] | None = None,
     ) -> Self:
         """Lines of a Dockerfile, in the whole language of the engine's BuildKit, on top of the chain.
@@ -345,10 +357,16 @@ class Dockerfiles(Chain):
 
         Args:
             *dockerfile_commands: lines, or lists of lines; a string may hold several.
+            context_files: files for COPY and ADD besides those of the context directory: the name by which a
+                line copies it, and the local path.
             secrets: given to each RUN of these lines, as environment variables; later ones win.
             env: environment variables of each RUN of these lines; those whose value is None are left out.
             gpu: a GPU of the builder for each RUN: `"any"`, or a type such as `"A100"`.
+            context_dir: what COPY and ADD are relative to; default: the build's context directory. Only what
+                they name is transferred.
             force_build: use no cached result of these lines, and of all steps that follow.
+            ignore: what they shall not copy, as for `add_local_dir`. Default: what the `.dockerignore` of the
+                context directory names.
             build_args: values of ARG.
 
         Raises:
@@ -366,7 +384,8 @@ class Dockerfiles(Chain):
         """
         lines = _lines("dockerfile_commands", dockerfile_commands)
         options = run_options(env=env, secrets=secrets, gpu=gpu, force_build=force_build)
-        given = Given(_build_args(build_args))
+        context = context_options(context_dir, context_files, ignore)
+        given = Given(_build_args(build_args), "", context)
         if not any(line.strip() for line in lines):
             return self
         return self._then(DockerfileCommands, options, lines, last_line(), given)
@@ -378,8 +397,10 @@ class Dockerfiles(Chain):
         path: str | os.PathLike[str],
         *,
         force_build: bool = False,
+        context_dir: str | os.PathLike[str] | None = None,
         secrets: Collection[Secret] | None = None,
         gpu: str | None = None,
+        ignore: Sequence[str] | Callable[[Path], bool] = AUTO_DOCKERIGNORE,
         build_args: Mapping[str, str] | None = None,
         env: Mapping[str, str | None] | None = None,
         target: str = "",
@@ -389,8 +410,13 @@ class Dockerfiles(Chain):
         Args:
             path: the Dockerfile, relative to the build's context directory; read when the image is compiled.
             force_build: use no cached result of it, and of all steps that follow.
+            context_dir: what COPY and ADD are relative to; default: the build's context directory. Only what
+                they name is transferred.
             secrets: given to each of its RUNs, as environment variables; later ones win.
             gpu: a GPU of the builder for each RUN: `"any"`, or a type such as `"A100"`.
+            ignore: what they shall not copy, as for `add_local_dir`. Default: what the first of these files
+                names: `NAME.dockerignore` beside the Dockerfile, `.dockerignore` beside it, or that of the
+                context directory.
             build_args: values of ARG.
             env: environment variables of each RUN; those whose value is None are left out.
             target: the stage to build; empty: the last one.
@@ -410,7 +436,7 @@ class Dockerfiles(Chain):
         options = run_options(env=env, secrets=secrets, gpu=gpu, force_build=force_build)
         if target:
             target = arguments.text("target", target, f'{example[:-1]}, target="build")')
-        given = Given(_build_args(build_args), target)
+        given = Given(_build_args(build_args), target, context_options(context_dir, None, ignore))
         return cls._start(FromDockerfile, options, found, given)
 
 

@@ -184,6 +184,12 @@ class LocalFiles:
         hint = f"{self._hint(context)}:{digest}"
         return self._local(context, follow, tuple(exclude), hint, tuple(include))
 
+    def followed(self, context: str, follow: Sequence[str], exclude: Sequence[str], key: str) -> State:
+        """A local source of its own for what some patterns name, or for all; `key` as for `selected`."""
+        digest = sha256(key.encode()).hexdigest()[:16]
+        hint = f"{self._hint(context)}:{digest}"
+        return self._local(context, tuple(sorted(follow, key=str.encode)), tuple(exclude), hint)
+
     def _hint(self, context: str) -> str:
         return context if context == self.options.context_name else f"context:{context}-"
 

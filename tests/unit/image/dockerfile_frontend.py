@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llb import graph
-from llb.errors import DockerfileError
+from llb.errors import DockerfileError, LocalFileError
 from llb.graph import Definition, SourceFile, SourceRange
 from llb.image import DockerfileRequest, ResolvedDockerfile
 from tests.unit.image.vertices import Answers
@@ -21,6 +21,7 @@ class Frontend(Answers):
         config: Callable[[dict[str, Any]], object] = lambda document: None,
         refuse: DockerfileError | None = None,
         line: int = 2,
+        copies: Sequence[str] = (),
         **knows: Any,
     ) -> None:
         super().__init__(**knows)
@@ -29,6 +30,7 @@ class Frontend(Answers):
         self._config = config
         self._refuse = refuse
         self._line = line
+        self._copies = copies
 
     def ask_dockerfile(self, request: DockerfileRequest) -> None:
         self.order.append(f"ask {request.filename}")
@@ -42,6 +44,9 @@ class Frontend(Answers):
         file = SourceFile(request.filename, request.data, "Dockerfile")
         meta = graph.Meta(name="RUN made", locations=(SourceRange(file, self._line),))
         made = start.run(["/bin/sh", "-c", "made"], env={"PATH": "/bin"}, meta=meta).root
+        if self._copies:
+            context = request.context.state() if request.context is not None else graph.local("context")
+            made = made.file(*[graph.copy(context, path, "/") for path in self._copies])
         document: dict[str, Any] = json.loads(request.base_config or b'{"os":"linux","architecture":"amd64"}')
         document.setdefault("history", []).append({"created_by": "RUN made"})
         document.setdefault("config", {})
@@ -51,12 +56,15 @@ class Frontend(Answers):
 
     @property
     def request(self) -> DockerfileRequest:
-        (one,) = self.requests
-        return one
+        """The one, or of two about one Dockerfile the last."""
+        assert len({request.data for request in self.requests}) == 1
+        return self.requests[-1]
 
     @property
     def text(self) -> str:
         return self.request.data.decode()
 
     def read(self, context: str, path: str) -> bytes:
-        return b"FROM made:1\n" if self.tree is None else super().read(context, path)
+        if path not in (self.tree or {}):
+            raise LocalFileError(f"no {path}")
+        return super().read(context, path)

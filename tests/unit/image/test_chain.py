@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from llb import Image, Secret, compile_to_llb
-from llb.errors import InvalidError, InvalidTypeError, LLBError, RemovedNameError
+from llb.errors import InvalidError, InvalidTypeError, LLBError, LocalFileError, RemovedNameError
 from llb.graph import Definition
 from llb.image import built
 from llb.image.chain import step_of
@@ -316,14 +316,17 @@ class Project(Frontend):
     """The files that examples read."""
 
     def read(self, context: str, path: str) -> bytes:
-        return {
+        files = {
             "docker/Dockerfile": b"FROM made:1\n",
             "requirements.txt": b"six\n",
             "pyproject.toml": b'[project]\nname = "app"\ndependencies = []\n'
             b"[project.optional-dependencies]\nserver = []\n",
             "uv.lock": b'version = 1\n[[package]]\nname = "app"\nsource = { virtual = "." }\n',
             "poetry.lock": b"",
-        }[path]
+        }
+        if path not in files:
+            raise LocalFileError(path)
+        return files[path]
 
 
 class Client:

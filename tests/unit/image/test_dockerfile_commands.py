@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from llb.errors import DockerfileError, InvalidError, InvalidTypeError, UnsupportedError
-from llb.image import BuildOptions, DockerfileRequest, Image, Secret, compile_to_llb
-from llb.image.dockerfile import language_of
+from llb.image import BuildOptions, DockerfileRequest, Image, LocalDirectory, Secret, compile_to_llb
+from llb.image.dockerfile_language import language_of
+from llb.pb import ops_pb2 as pb
 from tests.unit.image.dockerfile_frontend import Frontend
 from tests.unit.image.vertices import Compiled, base, compiled
 
@@ -295,3 +296,161 @@ def test_wrong_arguments_of_from_dockerfile_are_refused_when_the_chain_is_writte
 def test_the_class_is_no_image() -> None:
     with pytest.raises(InvalidTypeError, match="dockerfile_commands extends an image"):
         Image.dockerfile_commands("RUN a")  # pyright: ignore[reportArgumentType]
+
+
+# -- what COPY and ADD read
+
+
+def context_of(image: Image, *copies: str, **frontend: Any) -> tuple[list[dict[str, str]], list[Any]]:
+    """The local sources and the file actions of the context that BuildKit is given."""
+    asked = Frontend(copies=copies, **frontend)
+    compiled(image, asked)
+    context = asked.request.context
+    assert context is not None
+    ops = [pb.Op.FromString(op) for op in context.ops[:-1]]
+    locals_ = [{"name": op.source.identifier, **op.source.attrs} for op in ops if op.HasField("source")]
+    return locals_, [action for op in ops for action in op.file.actions]
+
+
+TREE: dict[str, bytes | None] = {"app/a.txt": b"a", "app/b.txt": b"b", "c.txt": b"c"}
+
+
+def test_the_context_is_buildkits_own_where_nobody_says_another() -> None:
+    assert asked(base().dockerfile_commands("COPY a /")).context is None
+    assert asked(base().dockerfile_commands("COPY a /", context_dir=".")).context is None
+
+
+def test_of_another_directory_what_is_copied_is_transferred() -> None:
+    image = base().dockerfile_commands("COPY *.txt b.txt /", context_dir="app")
+    (source,), (action,) = context_of(image, "/*.txt", "/b.txt", tree=TREE)
+    assert source["name"] == "local://context"
+    assert json.loads(source["local.followpaths"]) == ["app/*.txt", "app/b.txt"]
+    assert (action.copy.src, action.copy.dest) == ("/app", "/")
+
+
+def test_what_is_ignored_is_not_transferred() -> None:
+    image = base().dockerfile_commands("COPY . /", context_dir="app", ignore=["*.md", "!keep.md"])
+    (source,), _ = context_of(image, "/", tree=TREE)
+    assert json.loads(source["local.followpaths"]) == ["app"]
+    assert json.loads(source["local.excludepatterns"]) == ["app/*.md", "!app/keep.md"]
+    image = base().dockerfile_commands("COPY . /", ignore=[])
+    (source,), _ = context_of(image, "/", tree=TREE | {".dockerignore": b"*"})
+    assert "local.excludepatterns" not in source
+    assert "local.followpaths" not in source
+
+
+def test_an_ignore_function_is_asked_about_the_files_of_the_context() -> None:
+    image = base().dockerfile_commands(
+        "COPY . /", context_dir="app", ignore=lambda path: path.name == "b.txt"
+    )
+    (source,), _ = context_of(image, "/", tree=TREE)
+    kept = {
+        key: json.loads(source[key]) for key in source if key.startswith(("local.include", "local.exclude"))
+    }
+    assert kept in ({"local.excludepatterns": ["app/b.txt"]}, {"local.includepattern": ["app/a.txt"]})
+
+
+@pytest.mark.parametrize(
+    ("files", "ignored"),
+    [
+        (["app/D.dockerignore", "app/.dockerignore", ".dockerignore"], "app/D.dockerignore"),
+        (["app/.dockerignore", ".dockerignore"], "app/.dockerignore"),
+        ([".dockerignore"], ".dockerignore"),
+    ],
+)
+def test_the_ignore_file_of_a_dockerfile_is_the_first_that_is_there(files: list[str], ignored: str) -> None:
+    tree = {"app/D": b"FROM a\n", "x": b""} | {name: name.encode() for name in files}
+    frontend = Frontend(tree=tree)
+    compiled(Image.from_dockerfile("app/D"), frontend)
+    # That of the context is found by BuildKit itself.
+    assert frontend.request.ignore_file == (b"" if ignored == ".dockerignore" else ignored.encode())
+    image = Image.from_dockerfile("app/D", context_dir="app")
+    (source,), _ = context_of(image, "/x", tree=tree)
+    expected = [] if ignored == ".dockerignore" else [f"app/{ignored}"]
+    assert json.loads(source.get("local.excludepatterns", "[]")) == expected
+
+
+def test_single_files_are_in_the_context_by_the_names_that_lines_call_them() -> None:
+    image = base().dockerfile_commands(
+        "COPY requirements.txt c /", context_files={"/requirements.txt": "app/a.txt", "c": "c.txt"}
+    )
+    (source,), actions = context_of(image, "/requirements.txt", "/c", tree=TREE)
+    assert json.loads(source["local.followpaths"]) == ["app/a.txt", "c.txt"]
+    assert [(one.copy.src, one.copy.dest) for one in actions] == [
+        ("/app/a.txt", "/requirements.txt"),
+        ("/c.txt", "/c"),
+    ]
+
+
+def test_single_files_lie_beside_those_of_the_directory() -> None:
+    image = base().dockerfile_commands("COPY x b.txt /", context_files={"x": "c.txt"}, context_dir="app")
+    sources, actions = context_of(image, "/x", "/b.txt", tree=TREE)
+    assert sorted(json.loads(one["local.followpaths"]) for one in sources) == [["app/b.txt"], ["c.txt"]]
+    assert [(one.copy.src, one.copy.dest) for one in actions] == [("/app", "/"), ("/c.txt", "/x")]
+
+
+def test_what_is_copied_is_asked_first_without_lints_and_then_for_good() -> None:
+    frontend = Frontend(copies=["/a.txt"], tree=TREE)
+    compiled(base().dockerfile_commands("COPY a.txt /", context_dir="app"), frontend)
+    first, second = frontend.requests
+    assert first.options == (("build-arg:BUILDKIT_DOCKERFILE_CHECK", "skip=all"),)
+    assert second.options == ()
+    assert first.context != second.context
+
+
+def test_on_disk_without_a_session_the_context_is_given_and_with_one_it_is_buildkits(tmp_path: Path) -> None:
+    class Disk(LocalDirectory, Frontend):
+        def __init__(self) -> None:
+            Frontend.__init__(self, copies=["/a.txt"])
+            LocalDirectory.__init__(self, tmp_path)
+
+        read = LocalDirectory.read
+
+    (tmp_path / ".dockerignore").write_text("*.md\n")
+    image = base().dockerfile_commands("COPY a.txt /")
+    disk = Disk()
+    compile_to_llb(image, resolver=disk)
+    context = disk.request.context
+    assert context is not None
+    (source,) = [pb.Op.FromString(op).source for op in context.ops[:-1]]
+    assert json.loads(source.attrs["local.followpaths"]) == ["a.txt"]
+    assert json.loads(source.attrs["local.excludepatterns"]) == ["*.md"]
+    disk = Disk()
+    compile_to_llb(image, resolver=disk, options=BuildOptions(session="s"))
+    assert disk.request.context is None
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"context_dir": 1}, "context_dir must be a path, not int"),
+        ({"context_dir": ""}, "context_dir is empty"),
+        ({"context_files": ["a"]}, "context_files must be a dictionary, not list"),
+        ({"context_files": {1: "a"}}, "context_files must have strings as keys"),
+        ({"context_files": {"": "a"}}, "a name in context_files is empty"),
+        ({"context_files": {"a": 1}}, r"context_files\['a'\] must be a path, not int"),
+        ({"ignore": "*.md"}, "ignore must be a list of patterns or a function, not str"),
+        ({"ignore": 1}, "ignore must be a list of patterns or a function, not int"),
+        ({"ignore": ["[a"]}, "Bad pattern"),
+    ],
+)
+def test_a_wrong_context_is_refused_when_the_chain_is_written(options: Mapping[str, Any], says: str) -> None:
+    with pytest.raises(InvalidError, match=says):
+        base().dockerfile_commands("RUN a", **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"context_dir": "nowhere"}, "local dir nowhere does not exist"),
+        ({"context_dir": "c.txt"}, "c.txt is not a directory"),
+        ({"context_files": {"a": "nowhere"}}, "local file nowhere does not exist"),
+        ({"context_files": {"a": "app"}}, "app is a directory"),
+    ],
+)
+def test_a_context_that_is_not_there_is_refused_when_the_image_is_compiled(
+    options: Mapping[str, Any], says: str
+) -> None:
+    image = base().dockerfile_commands("COPY a /", **options)
+    with pytest.raises(FileNotFoundError, match=says):
+        compiled(image, Frontend(tree=TREE, copies=["/a"]))
