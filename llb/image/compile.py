@@ -175,7 +175,7 @@ def _announced(
     wanted = (as_platform(platform) if platform is not None else LINUX_AMD64).normalized()
     build = Build(wanted, resolver, options, source_files)
     for step in steps:
-        if bases_only and step.parent is not None:
+        if bases_only and (step.parent is not None or step.is_local):
             continue
         build.total += step.vertices
         try:

@@ -305,13 +305,14 @@ class FromDockerfile(RunStep):
     given: Given
 
     method = "from_dockerfile"
+    is_local = True
 
     def announce(self, build: Build) -> None:
         try:
             build.is_file(*build.locate(self.path, directory=False))
-            self.given.context.announce(build, self.path)
         except (LocalFileError, UnsupportedError):
-            return  # it is told where it matters
+            return  # reading it tells of it
+        self.given.context.announce(build, self.path)
 
     def ask(self, below: Lowered, build: Build) -> bool:
         ask_dockerfile(self, below, build, self._dockerfile(build))

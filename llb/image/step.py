@@ -39,6 +39,9 @@ class Step(Value):
 
     goes_on_top = False
 
+    is_local = False
+    """Whether a chain that starts with it starts from local files: what base they name is not known before."""
+
     @property
     def others(self) -> tuple[Step, ...]:
         """The last steps of other chains whose results this step takes: they are lowered before it."""

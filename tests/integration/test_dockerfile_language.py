@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from llb import Image, compile_to_llb
+from llb.client import connect
+from llb.errors import DockerfileError
 from tests.integration.tools import Ran, Tools
 
 
@@ -256,3 +260,265 @@ def test_lints_are_shown(docker: Tools, project: Callable[..., Path]) -> None:
     assert "LegacyKeyValueFormat" in seen
     assert "JSONArgsRecommended" in seen
     assert "(line 3)" in seen  # the first is FROM base
+
+
+# -- what COPY and ADD read
+
+
+CONTEXTS = """
+    from llb import Image
+
+    base = Image.from_registry("busybox:latest")
+    root = base.dockerfile_commands("COPY . /got", "RUN cd /got && find . -type f | sort > /list")
+    directory = base.dockerfile_commands(
+        "COPY *.txt sub /got/", "RUN cd /got && find . -type f | sort > /list", context_dir="app"
+    )
+    patterns = base.dockerfile_commands(
+        "COPY . /got", "RUN cd /got && find . -type f | sort > /list", ignore=["**/*.md", "app/sub", "*.py"]
+    )
+    function = base.dockerfile_commands(
+        "ADD . /got",
+        "RUN cd /got && find . -type f | sort > /list",
+        context_dir="app",
+        ignore=lambda path: path.suffix == ".md",
+    )
+    files = base.dockerfile_commands(
+        "COPY named top.txt /got/",
+        "RUN --mount=type=bind,source=named,target=/n cat /n > /got/bound",
+        "RUN cd /got && find . -type f | sort > /list",
+        context_files={"/named": "app/a.txt"},
+    )
+    dockerfile = Image.from_dockerfile("app/Dockerfile")
+    scoped = Image.from_dockerfile("app/Dockerfile", context_dir="app")
+"""
+FILES = {
+    "Dockerfile.unused": "",
+    "top.txt": "top",
+    "top.md": "x",
+    ".dockerignore": "top.md\nimage.py\n**/*.unused\n.dockerignore\n",
+    "app/a.txt": "a",
+    "app/b.md": "b",
+    "app/sub/c.txt": "c",
+    "app/Dockerfile": "FROM busybox:latest\nCOPY . /got\nRUN cd /got && find . -type f | sort > /list\n",
+    "app/Dockerfile.dockerignore": "**/Dockerfile*\n**/*.md\n.dockerignore\nimage.py\n",
+}
+EXPECTED = {
+    "root": "app/Dockerfile app/Dockerfile.dockerignore app/a.txt app/b.md app/sub/c.txt top.txt",
+    "directory": "a.txt c.txt",
+    "patterns": ".dockerignore Dockerfile.unused app/Dockerfile app/Dockerfile.dockerignore app/a.txt top.txt",
+    "function": "Dockerfile Dockerfile.dockerignore a.txt sub/c.txt",
+    "files": "bound named top.txt",
+    "dockerfile": "app/a.txt app/sub/c.txt top.txt",
+    "scoped": "a.txt sub/c.txt",
+}
+
+
+@pytest.mark.parametrize("target", EXPECTED)
+def test_lines_copy_what_the_context_holds(
+    frontend: Tools, project: Callable[..., Path], tmp_path: Path, target: str
+) -> None:
+    context = project(CONTEXTS, **FILES)
+    out = tmp_path.parent / f"{tmp_path.name}-out"
+    frontend.gateway(context, f"--opt=target={target}", f"--output=type=local,dest={out}").ok()
+    assert (out / "list").read_text().replace("./", "").split() == EXPECTED[target].split()
+
+
+# -- secrets, forced builds, build arguments, named contexts, ONBUILD
+
+
+def test_secrets_and_env_reach_every_run_of_all_stages_and_no_layer(
+    frontend: Tools, project: Callable[..., Path], nonce: str, tmp_path: Path
+) -> None:
+    context = project(
+        f"""
+        from llb import Image, Secret
+
+        image = Image.from_dockerfile(
+            "Dockerfile", secrets=[Secret.from_name("s", required_keys=["TOKEN"])], env={{"STAGE": "{nonce}"}}
+        )
+        """,
+        Dockerfile=(
+            "FROM busybox AS one\nRUN echo $STAGE ${#TOKEN} > /one\n"
+            "FROM busybox\nCOPY --from=one /one /\nRUN echo $STAGE ${#TOKEN} > /two\n"
+        ),
+    )
+    out = tmp_path / "out"
+    (tmp_path / "token").write_text("12345")
+    secret = f"--secret=id=s.TOKEN,src={tmp_path / 'token'}"
+    frontend.gateway(context, secret, f"--output=type=local,dest={out}").ok()
+    assert (out / "one").read_text() == (out / "two").read_text() == f"{nonce} 5\n"
+    seen = frontend.gateway(context, "--no-cache").failed().stderr
+    assert "--secret id=s.TOKEN" in seen
+
+
+def test_force_build_reaches_the_lines_and_what_follows_and_nothing_before(
+    frontend: Tools, project: Callable[..., Path], nonce: str
+) -> None:
+    context = project(
+        f"""
+        from llb import Image
+
+        image = (
+            Image.from_registry("busybox")
+            .run_commands("echo {nonce}")
+            .dockerfile_commands("RUN date +%N > /t", "RUN true", force_build=True)
+            .run_commands("cat /t")
+        )
+        """
+    )
+    frontend.gateway(context).ok()
+    again = frontend.gateway(context, progress="rawjson").ok().not_cached()
+    assert len(again) == 3
+    assert not any(nonce in name for name in again)
+
+
+def test_build_arguments_of_the_build_reach_those_that_a_dockerfile_declares(
+    docker: Tools, project: Callable[..., Path], tmp_path: Path
+) -> None:
+    context = project(
+        "from llb import Image\nimage = Image.from_dockerfile('Dockerfile', build_args={'B': 'mine'})\n",
+        Dockerfile="ARG BASE=nothing/like:this\nFROM $BASE\nARG A=0\nARG B=0\nRUN echo $A $B > /said\n",
+    )
+    out = tmp_path / "out"
+    arguments = [f"--build-arg={one}" for one in ("BASE=busybox", "A=1", "B=2", "C=3")]
+    seen = docker.docker_build(context, *arguments, f"--output={out}").ok().stderr
+    assert (out / "said").read_text() == "1 mine\n"
+    assert "does not use the build arguments C:" in seen
+    assert "not consumed" not in seen
+
+
+def test_named_contexts_of_the_build_are_those_of_the_lines(
+    docker: Tools, project: Callable[..., Path], tmp_path: Path
+) -> None:
+    context = project(
+        """
+        from llb import Image
+
+        image = Image.from_registry("busybox").dockerfile_commands(
+            "COPY --from=shared /x /x", "COPY --from=tools /bin/busybox /tool", "RUN cat /x"
+        )
+        """
+    )
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "x").write_text("shared")
+    out = tmp_path / "out"
+    docker.docker_build(
+        context,
+        f"--build-context=shared={shared}",
+        "--build-context=tools=docker-image://busybox:latest",
+        f"--output={out}",
+    ).ok()
+    assert (out / "x").read_text() == "shared"
+    assert (out / "tool").stat().st_size > 1000
+
+
+def test_onbuild_lines_of_a_base_are_run_before_the_lines_that_follow(
+    frontend: Tools, project: Callable[..., Path], nonce: str, tmp_path: Path
+) -> None:
+    name = f"{frontend.registry}/test/language:onbuild-{nonce[-12:]}"
+    trigger = project(
+        Dockerfile="FROM busybox\nONBUILD COPY data /data\nONBUILD RUN echo first >> /data\n", data="0\n"
+    )
+    frontend.gateway(trigger, f"--output=type=image,name={name},push=true", file="Dockerfile").ok()
+    context = project(
+        f"""
+        from llb import Image
+
+        image = Image.from_registry("{name}").dockerfile_commands("RUN echo second >> /data").run_commands("true")
+        """
+    )
+    out = tmp_path / "out"
+    frontend.gateway(context, f"--output=type=local,dest={out}").ok()
+    assert (out / "data").read_text() == "0\nfirst\nsecond\n"
+
+
+def test_target_names_a_stage(frontend: Tools, project: Callable[..., Path], tmp_path: Path) -> None:
+    context = project(
+        "from llb import Image\nimage = Image.from_dockerfile('Dockerfile', target='one').run_commands('cat /one')\n",
+        Dockerfile="FROM busybox AS one\nRUN echo 1 > /one\nFROM one AS two\nRUN false\n",
+    )
+    frontend.gateway(context).ok()
+    context = project(
+        "from llb import Image\nimage = Image.from_dockerfile('Dockerfile', target='three')\n",
+    )
+    seen = frontend.gateway(context).failed().stderr
+    assert "three" in seen
+    assert "image.py:2" in seen
+
+
+def test_each_platform_has_its_own(frontend: Tools, project: Callable[..., Path]) -> None:
+    context = project(
+        """
+        from llb import Image
+
+        image = Image.from_scratch().env({"A": "b"}).dockerfile_commands(
+            "FROM --platform=$BUILDPLATFORM busybox AS tools",
+            "ARG TARGETARCH",
+            "RUN echo $TARGETARCH > /arch",
+            "FROM base",
+            "COPY --from=tools /arch /arch",
+            "ARG TARGETPLATFORM",
+            "ENV BUILT_FOR=$TARGETPLATFORM",
+        )
+        """
+    )
+    name = f"{frontend.registry}/test/language:platforms"
+    output = f"--output=type=image,name={name},push=true"
+    frontend.gateway(context, "--opt=platform=linux/amd64,linux/arm64", output).ok()
+    for arch in ("amd64", "arm64"):
+        config = frontend.image_config(name, f"linux/{arch}")
+        assert config["architecture"] == arch
+        assert {"A=b", f"BUILT_FOR=linux/{arch}"} <= set(config["config"]["Env"])
+        assert arch.encode() in gzip.decompress(frontend.layers(name, f"linux/{arch}")[-1])
+
+
+def test_another_frontend_that_a_syntax_line_names_is_asked(
+    frontend: Tools, project: Callable[..., Path], nonce: str
+) -> None:
+    # The only other frontend in reach is our own, which hands a Dockerfile on.
+    context = project(
+        f"""
+        from llb import Image
+
+        image = Image.from_registry("busybox").dockerfile_commands(
+            "# syntax={frontend.frontend}", "RUN echo {nonce}; exit 7"
+        )
+        """
+    )
+    seen = frontend.gateway(context).failed().stderr
+    assert "exit code: 7" in seen
+    assert is_marked(seen, "RUN echo"), seen
+    context = project(
+        "from llb import Image\nimage = Image.from_registry('busybox').dockerfile_commands('# syntax=no/such:frontend', 'RUN true')\n"
+    )
+    assert "no/such:frontend" in frontend.gateway(context).failed().stderr
+
+
+# -- the Python door
+
+
+def test_from_python_an_engine_makes_a_definition_that_buildctl_builds(
+    engine: Tools, project: Callable[..., Path], nonce: str, tmp_path: Path
+) -> None:
+    context = project(
+        **{"data.txt": nonce, "other": "x", ".dockerignore": "other", "Dockerfile": "FROM busybox\n"}
+    )
+    image = (
+        Image.from_dockerfile("Dockerfile")
+        .run_commands("echo 1 > /one")
+        .dockerfile_commands("COPY * /got/", "RUN cat /one >> /got/data.txt")
+        .run_commands("ls /got > /list")
+    )
+    with connect(engine.env["BUILDKIT_HOST"]) as client, client.resolver(context) as resolver:
+        definition = compile_to_llb(image, resolver=resolver)
+        with pytest.raises(DockerfileError, match="unknown instruction: RUNN") as caught:
+            compile_to_llb(image.dockerfile_commands("RUNN"), resolver=resolver)
+    assert caught.value.location is not None
+    assert caught.value.location.filename == __file__
+    out = tmp_path / "out"
+    engine.buildctl(
+        f"--local=context={context}", f"--output=type=local,dest={out}", stdin=definition.to_bytes()
+    ).ok()
+    assert (out / "got/data.txt").read_text() == f"{nonce}1\n"
+    assert (out / "list").read_text().split() == ["Dockerfile", "data.txt"]
