@@ -71,7 +71,7 @@ def lower_dockerfile(step: Step, below: Lowered, build: Build, dockerfile: Docke
         DockerfileError: BuildKit refuses it.
         UnsupportedError: there is no engine to ask.
     """
-    below = below.forced(dockerfile.options.force_build)
+    below = _forced(step, below, build, dockerfile)
     request = _request(step, below, build, dockerfile)
     resolved = _answer(step, build, dockerfile, request)
     if request.context is not None:
@@ -79,6 +79,11 @@ def lower_dockerfile(step: Step, below: Lowered, build: Build, dockerfile: Docke
         resolved = _answer(step, build, dockerfile, request)
     build.base_config = resolved.base_config if step.parent is None else build.base_config
     return _continued(step, below, build, dockerfile, request, resolved)
+
+
+def _forced(step: Step, below: Lowered, build: Build, dockerfile: Dockerfile) -> Lowered:
+    starts = step.parent is None and build.options.no_cache
+    return below.forced(dockerfile.options.force_build or starts)
 
 
 def _answer(
@@ -120,7 +125,7 @@ def _with_context(
 
 def ask_dockerfile(step: Step, below: Lowered, build: Build, dockerfile: Dockerfile) -> None:
     """Put the question that `lower_dockerfile` will wait for the answer of."""
-    below = below.forced(dockerfile.options.force_build)
+    below = _forced(step, below, build, dockerfile)
     build.resolver.ask_dockerfile(_request(step, below, build, dockerfile))
 
 
@@ -319,8 +324,7 @@ class FromDockerfile(RunStep):
         return True
 
     def lower(self, below: Lowered, build: Build) -> Lowered:
-        forced = below.forced(build.options.no_cache)
-        return lower_dockerfile(self, forced, build, self._dockerfile(build))
+        return lower_dockerfile(self, below, build, self._dockerfile(build))
 
     def _dockerfile(self, build: Build) -> Dockerfile:
         data = build.read_local(self.path)

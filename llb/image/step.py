@@ -40,7 +40,7 @@ class Step(Value):
     goes_on_top = False
 
     is_local = False
-    """Whether a chain that starts with it starts from local files: what base they name is not known before."""
+    """Whether a chain that starts with it starts from local files: which base they name is not known yet."""
 
     @property
     def others(self) -> tuple[Step, ...]:

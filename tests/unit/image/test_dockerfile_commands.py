@@ -20,8 +20,8 @@ from tests.unit.image.dockerfile_frontend import Frontend
 from tests.unit.image.vertices import Compiled, base, compiled
 
 
-def asked(image: Image, **options: Any) -> DockerfileRequest:
-    frontend = Frontend()
+def asked(image: Image, tree: dict[str, bytes] | None = None, **options: Any) -> DockerfileRequest:
+    frontend = Frontend(tree=tree)
     compiled(image, frontend, options=BuildOptions(**options))
     return frontend.request
 
@@ -91,6 +91,9 @@ def test_build_args_are_options_and_force_build_is_no_cache() -> None:
     assert asked(image).options == (("build-arg:V", "1"), ("no-cache", ""))
     assert ("no-cache", "") in asked(base().dockerfile_commands("RUN a"), no_cache=True).options
     assert asked(base().dockerfile_commands("RUN a")).options == ()
+    assert asked(Image.from_dockerfile("D"), tree={"D": b""}).options == ()
+    assert asked(Image.from_dockerfile("D", force_build=True), tree={"D": b""}).options == (("no-cache", ""),)
+    assert asked(Image.from_dockerfile("D"), tree={"D": b""}, no_cache=True).options == (("no-cache", ""),)
 
 
 def test_an_empty_image_is_an_input_too() -> None:
