@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import platform
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+
+from llb import Image
+from llb.image.python_builds import BUILDS
+from tests.integration.pythons import Mirror, python_archive, serving
 from tests.integration.tools import Tools
 
 SLIM = """
@@ -61,3 +68,108 @@ def test_a_client_that_serves_no_context_has_no_project(
         f"--local=dockerfile={context}",
     ).failed()
     assert "python:3.12.10-slim-bookworm was not found" in ran.stderr
+
+
+# -- add_python
+
+
+PIN = "3.11.5+20230826"
+FILE = f"cpython-{PIN}-x86_64-unknown-linux-gnu-install_only.tar.gz"
+GLIBC = "/lib/x86_64-linux-gnu"
+
+
+@pytest.fixture(scope="module")
+def mirror(engine: Tools, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
+    """Serves a real CPython under the name of the one that the recipe pins, with a checksum of its own."""
+    if platform.machine() != "x86_64":
+        pytest.skip("the archive here is one for x86-64")
+    if shutil.which("go") is None:
+        pytest.skip("no go: the module with a relocatable CPython cannot be fetched")
+    folder = tmp_path_factory.mktemp("mirror")
+    with serving(folder) as mirror:
+        digest = mirror.add(f"20230826/{FILE}", python_archive(tmp_path_factory.mktemp("archive")))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(BUILDS[PIN], "x86_64-unknown-linux-gnu", ("install_only.tar.gz", digest))
+            patch.setenv("LLB_PYTHON_BUILD_MIRROR", mirror.url)
+            yield mirror
+
+
+@pytest.fixture(scope="module")
+def busybox_with_glibc(engine: Tools, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A base with a shell and glibc, and nothing else: no package manager, no Python."""
+    return pushed(
+        engine,
+        tmp_path_factory.mktemp("glibc"),
+        "busybox-glibc",
+        f"COPY --from=debian:bookworm-slim {GLIBC}/ld-* {GLIBC}/lib[cmdpru]*.so* {GLIBC}/\n"
+        "COPY --from=debian:bookworm-slim /lib64/ /lib64/\n",
+    )
+
+
+def pushed(engine: Tools, folder: Path, name: str, lines: str) -> str:
+    """A base in the rig's registry, made by a Dockerfile that starts from busybox."""
+    (folder / "Dockerfile").write_text(f"FROM busybox\n{lines}")
+    reference = f"{engine.registry}/test/{name}:latest"
+    engine.buildctl(
+        "--frontend=dockerfile.v0",
+        f"--local=dockerfile={folder}",
+        f"--local=context={folder}",
+        f"--output=type=image,name={reference},push=true",
+    ).ok()
+    return reference
+
+
+def inside(engine: Tools, image: Image, folder: Path) -> str:
+    """What the image's commands wrote to `/out`."""
+    Image.from_scratch().copy_from(image, "/out", "/out").build(
+        engine=engine.env["BUILDKIT_HOST"], output=folder, progress="quiet"
+    )
+    return (folder / "out").read_text()
+
+
+PROBE = """python - > /out <<'END'
+import ctypes, hashlib, json, os, sqlite3, ssl, sys, zlib
+print(sys.version.split()[0], sys.prefix, os.path.islink("/usr/local/bin/python"), os.environ["TERMINFO_DIRS"])
+print(sqlite3.connect(":memory:").execute("select 1").fetchone(), hashlib.sha256(b"").hexdigest()[:8])
+END"""
+
+
+@pytest.mark.parametrize("base", ["debian", "busybox"])
+def test_an_added_python_runs(
+    engine: Tools, mirror: Mirror, busybox_with_glibc: str, base: str, tmp_path: Path
+) -> None:
+    tag = {"debian": "debian:bookworm-slim", "busybox": busybox_with_glibc}[base]
+    image = Image.from_registry(tag, add_python="3.11").run_commands(PROBE)
+    if base == "debian":  # whose certificates pip may need
+        image = image.pip_install("six").run_commands("python -c 'import six; print(six.__file__)' >> /out")
+    said = inside(engine, image, tmp_path)
+    assert "3.11.11 /usr/local True /etc/terminfo:" in said
+    assert "(1,) e3b0c442" in said
+    if base == "debian":
+        assert "/usr/local/lib/python3.11/site-packages/six.py" in said
+    assert {path.partition("?")[0] for path in mirror.asked} == {f"/20230826/{FILE.replace('+', '%2B')}"}
+
+
+def test_what_a_mirror_serves_must_have_the_pinned_checksum(
+    frontend: Tools, mirror: Mirror, project: Callable[..., Path]
+) -> None:
+    # The container has the table as it is: the file here is not the one that it pins.
+    context = project(
+        "from llb import Image\nimage = Image.from_registry('debian:bookworm-slim', add_python='3.11')\n"
+    )
+    ran = frontend.gateway(context, f"--opt=build-arg:LLB_PYTHON_BUILD_MIRROR={mirror.url}").failed()
+    assert "digest mismatch" in ran.stderr
+    assert "add_python: fetch" in ran.stderr
+
+
+def test_the_c_library_is_looked_up_in_the_base(
+    frontend: Tools, mirror: Mirror, tmp_path: Path, project: Callable[..., Path]
+) -> None:
+    musl = pushed(frontend, tmp_path, "busybox-musl", "RUN mkdir -p /lib && touch /lib/ld-musl-x86_64.so.1\n")
+    text = "from llb import Image\nimage = Image.from_registry({!r}, add_python='3.12')\n"
+    argument = f"--opt=build-arg:LLB_PYTHON_BUILD_MIRROR={mirror.url}"
+    ran = frontend.gateway(project(text.format(musl)), argument).failed()
+    assert "add_python: fetch cpython-3.12.12+20251209-x86_64-unknown-linux-musl" in ran.stderr
+    ran = frontend.gateway(project(text.format("busybox")), argument).failed()
+    assert "the base has no C library" in ran.stderr
+    assert ">>> image = Image.from_registry('busybox', add_python='3.12')" in ran.stderr

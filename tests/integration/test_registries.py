@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from llb import Image, Secret
+from llb.errors import BaseError
 from tests.integration.tools import Ran, Tools
 
 Build = Callable[..., Ran]
@@ -105,6 +107,50 @@ def test_a_wrong_password(
     wrong = "cmlnOndyb25n"  # rig:wrong
     config.write_text(f'{{"auths": {{"{private.partition("/")[0]}": {{"auth": "{wrong}"}}}}}}')
     refused(build(project(chain(private)), env=logged_in), private, "401 Unauthorized", "docker login")
+
+
+KEYS = ("REGISTRY_USERNAME", "REGISTRY_PASSWORD")
+
+
+def secret_base(private: str) -> str:
+    secret = f"Secret.from_name('registry', required_keys={list(KEYS)})"
+    return f"from llb import Image, Secret\n\nimage = Image.from_registry({private!r}, {secret}).run_commands('true')\n"
+
+
+def test_the_secret_of_a_base_logs_in_from_python(
+    docker: Tools, private: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nonce: str
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))  # where nobody has logged in
+    user, password = docker.env["REGISTRY_PRIVATE_USER"], docker.env["REGISTRY_PRIVATE_PASSWORD"]
+
+    def build(password: str) -> None:
+        login = Secret.from_dict({"REGISTRY_USERNAME": user, "REGISTRY_PASSWORD": password})
+        image = Image.from_registry(private, secret=login).run_commands(f"echo {nonce}")
+        image.build(engine=docker.env["BUILDKIT_HOST"], progress="quiet")
+
+    with pytest.raises(BaseError, match="401 Unauthorized") as caught:
+        build("wrong-password")
+    assert "wrong-password" not in str(caught.value)
+    build(password)
+    with pytest.raises(BaseError, match="401 Unauthorized"):
+        Image.from_registry(private).build(engine=docker.env["BUILDKIT_HOST"], progress="quiet")
+
+
+def test_the_container_names_the_command_that_logs_in(
+    docker: Tools, project: Callable[..., Path], private: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    config = tmp_path_factory.mktemp("docker-config")
+    os.symlink(Path(docker.env["DOCKER_CONFIG"]) / "cli-plugins", config / "cli-plugins")
+    user = {KEYS[0]: docker.env["REGISTRY_PRIVATE_USER"], KEYS[1]: docker.env["REGISTRY_PRIVATE_PASSWORD"]}
+    tools = replace(docker, env={**docker.env, "DOCKER_CONFIG": str(config)} | user)
+    context = project(secret_base(private))
+    ran = tools.gateway(context).failed()
+    assert "Only a build from Python can log in with the secret of a base." in ran.stderr
+    [command] = set(re.findall(r"printf .* docker login .*", ran.stderr))
+    noted = tools.llb("compile", "image.py", "-o", os.devnull, cwd=context).ok().stderr
+    assert f"before building: {command}\n" in noted
+    tools.run("sh", "-c", command).ok()
+    tools.gateway(context).ok()
 
 
 UNREACHABLE = {
