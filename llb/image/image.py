@@ -14,6 +14,7 @@ from llb.image.files import Files
 from llb.image.imports import Imports
 from llb.image.installers import Packages
 from llb.image.joins import Joins
+from llb.image.micromamba import Conda
 from llb.image.python_source import PythonSource
 from llb.image.runtime import Runtime
 
@@ -26,7 +27,18 @@ if TYPE_CHECKING:
 
 
 class Image(
-    Bases, Dockerfiles, Commands, Packages, Config, Runtime, Files, PythonSource, Joins, Imports, Builds
+    Bases,
+    Dockerfiles,
+    Conda,
+    Commands,
+    Packages,
+    Config,
+    Runtime,
+    Files,
+    PythonSource,
+    Joins,
+    Imports,
+    Builds,
 ):
     """A container image: a base, and steps on top of it.
 

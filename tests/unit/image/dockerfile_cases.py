@@ -62,6 +62,10 @@ APT = (
     "apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y "
     "-o Dir::Cache::Archives=/var/cache/apt/llb"
 )
+CONDA = (
+    "RUN --mount=type=cache,target=/var/cache/llb/conda,sharing=locked,mode=0777 "
+    'CONDA_PKGS_DIRS=/var/cache/llb/conda/"$(id -u)" micromamba install'
+)
 PIP = "RUN --mount=type=cache,target=/root/.cache/pip python -m pip install"
 FROM = "FROM python:3.12-slim\n"
 
@@ -73,6 +77,16 @@ CASES: dict[str, Case] = {
         + "RUN echo 'debconf debconf/frontend select Noninteractive' | debconf-set-selections\n"
         + 'CMD ["sleep", "172800"]\nRUN make',
         lambda: Image.debian_slim("3.12").run_commands("make"),
+    ),
+    "micromamba": Case(
+        "FROM mambaorg/micromamba:2.1.1-debian12-slim\n"
+        + 'SHELL ["/usr/local/bin/_dockerfile_shell.sh"]\nENV MAMBA_DOCKERFILE_ACTIVATE=1\n'
+        + f"{CONDA} -n base python=3.12 pip -c conda-forge --yes\n"
+        + f'CMD ["sleep", "172800"]\n{CONDA} numpy \'gdal>=3\' -c conda-forge -c ./local --yes',
+        lambda: Image.micromamba("3.12").micromamba_install(
+            "numpy", "gdal>=3", channels=["conda-forge", "./local"]
+        ),
+        config=APP_CONFIG,
     ),
     "base without digest": Case(FROM + "RUN make", lambda: slim().run_commands("make"), digest=""),
     "base that sets everything": Case(

@@ -284,6 +284,8 @@ def test_the_methods() -> None:
         "labels",
         "logs",
         "merge",
+        "micromamba",
+        "micromamba_install",
         "object_id",
         "pip_install",
         "pip_install_from_pyproject",
