@@ -8,8 +8,9 @@ It needs grpcio and protobuf; nothing else of this library imports them for it.
 
 from __future__ import annotations
 
+from llb.client.addresses import default_address
 from llb.client.client import Client, connect
-from llb.client.connections import TLS, Connection, default_address
+from llb.client.connections import TLS, Connection
 from llb.client.events import Event, Events, LogEvent, StatusEvent, VertexEvent, WarningEvent
 from llb.client.gateway import Cache, Export, Gateway
 from llb.client.logins import Login, LoginService

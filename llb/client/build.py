@@ -130,7 +130,7 @@ class _Build:
 
     def run(self, stack: ExitStack) -> Built:
         request = self._request
-        exports, targets = _exports(request)
+        exports, targets = _exports(request, self._client.image_exporter)
         files = FileService(self._directory)
         logins = LoginService(request.logins)
         services: list[Service] = [files, logins, SecretService(self._secrets)]
@@ -330,7 +330,7 @@ def _shared_key(root: str) -> str:
     return sha256(f"{socket.gethostname()}\0{root}".encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _exports(request: BuildRequest) -> tuple[list[Export], dict[int, ToFile | ToFolder]]:
+def _exports(request: BuildRequest, image_exporter: str) -> tuple[list[Export], dict[int, ToFile | ToFolder]]:
     exports: list[Export] = []
     targets: dict[int, ToFile | ToFolder] = {}
     if request.push and not request.tags:
@@ -339,7 +339,7 @@ def _exports(request: BuildRequest) -> tuple[list[Export], dict[int, ToFile | To
         attrs = {"name": ",".join(request.tags)}
         if request.push:
             attrs["push"] = "true"
-        exports.append(Export("image", attrs))
+        exports.append(Export(image_exporter, attrs))
     for output in request.outputs:
         attrs: dict[str, str] = {}
         if output.type in ("oci", "docker") and request.tags:

@@ -11,10 +11,13 @@ from typing import Self
 
 import grpc
 
-from llb.client.connections import TLS, Connection, default_address, open_connection
+from llb.client.addresses import default_address, open_connection
+from llb.client.connections import TLS, Connection
 from llb.client.events import Events
 from llb.client.gateway import Cache, Export, Gateway
+from llb.client.logins import LoginService
 from llb.client.resolver import EngineResolver
+from llb.client.sending import FileService
 from llb.client.session import Service, Session
 from llb.errors import InvalidTypeError
 from llb.gateway.channel import rpc_error
@@ -39,8 +42,8 @@ def connect(engine: str | Client | None = None, *, tls: TLS | None = None) -> Cl
     """Connect to an engine.
 
     Args:
-        engine: its address, `unix:///run/buildkit/buildkitd.sock` or `tcp://host:1234`; a client is given
-            back as it is. Default: `BUILDKIT_HOST`, else where buildkitd listens by default.
+        engine: its address, `unix:///run/buildkit/buildkitd.sock`, `tcp://host:1234`, or `docker://` for the
+            Docker Engine; a client is given back as it is. Default: see `default_address`.
         tls: the certificates of a `tcp://` engine that asks for them.
 
     Raises:
@@ -80,6 +83,11 @@ class Client:
     def channel(self) -> grpc.Channel:
         """For calls that this class does not have."""
         return self._connection.channel
+
+    @property
+    def image_exporter(self) -> str:
+        """The exporter that makes a result into an image here."""
+        return self._connection.image_exporter
 
     def __enter__(self) -> Self:
         return self
@@ -195,5 +203,10 @@ class Client:
                 definition = compile_to_llb(image, resolver=engine)
             ```
         """
-        with self.gateway(internal=True) as bridge:
-            yield EngineResolver(bridge, root, contexts)
+        directories = {"context": root} | dict(contexts or {})
+        logins = LoginService()
+        with (
+            self.session(FileService(directories), logins) as session,
+            self.gateway(session=session.id, internal=True) as bridge,
+        ):
+            yield EngineResolver(bridge, root, contexts, logins=logins)

@@ -46,11 +46,6 @@ CHANNEL_OPTIONS: tuple[tuple[str, int | str], ...] = (
 )
 
 
-def default_address() -> str:
-    """The engine to use if none is named: `BUILDKIT_HOST`, else where buildkitd listens by default."""
-    return os.environ.get("BUILDKIT_HOST", "").strip() or DEFAULT_ADDRESS
-
-
 @dataclass(frozen=True, slots=True)
 class TLS:
     """Files with what proves who is who on a `tcp://` connection. Without a CA, the system's are used."""
@@ -83,6 +78,8 @@ class Connection(ABC):
     """
 
     schemes: ClassVar[tuple[str, ...]] = ()
+    image_exporter: ClassVar[str] = "image"
+    """What makes a result into an image, and pushes it."""
 
     def __init__(self, address: str, channel: grpc.Channel) -> None:
         self.address = address
@@ -130,7 +127,7 @@ class UnixConnection(Connection):
             try:
                 probe.connect(path)
             except OSError as error:
-                raise _unreachable(address, error, path) from None
+                raise unreachable(address, error, path) from None
         options = (*CHANNEL_OPTIONS, ("grpc.default_authority", "localhost"))
         return cls(address, grpc.insecure_channel(f"unix:{quote(path)}", options))
 
@@ -152,7 +149,7 @@ class TcpConnection(Connection):
         try:
             socket.create_connection((host, port), timeout=_CONNECT_TIMEOUT).close()
         except OSError as error:
-            raise _unreachable(address, error) from None
+            raise unreachable(address, error) from None
         target = f"dns:///[{host}]:{port}" if ":" in host else f"dns:///{host}:{port}"
         if tls is None:
             return cls(address, grpc.insecure_channel(target, CHANNEL_OPTIONS))
@@ -172,23 +169,6 @@ class TcpConnection(Connection):
         return connection
 
 
-CONNECTIONS: tuple[type[Connection], ...] = (UnixConnection, TcpConnection)
-
-
-def open_connection(address: str, tls: TLS | None = None) -> Connection:
-    """Connects to an engine by its address.
-
-    Raises:
-        EngineError: the address is none that we know, or no engine is there.
-    """
-    scheme = address.partition(":")[0]
-    for kind in CONNECTIONS:
-        if scheme in kind.schemes:
-            return kind.opened(address, tls)
-    known = ", ".join([f"{scheme}://" for kind in CONNECTIONS for scheme in kind.schemes])
-    raise EngineError(f"{address} is no address of an engine", hint=f"Addresses start with {known}.")
-
-
 def _read(path: str | os.PathLike[str] | None) -> bytes | None:
     if path is None:
         return None
@@ -198,7 +178,8 @@ def _read(path: str | os.PathLike[str] | None) -> bytes | None:
         raise EngineError(f"the TLS file {path} cannot be read: {error.strerror}") from None
 
 
-def _unreachable(address: str, error: OSError, path: str = "") -> EngineError:
+def unreachable(address: str, error: OSError, path: str = "") -> EngineError:
+    """What a connection that does not come about means."""
     if error.errno in (errno.EACCES, errno.EPERM):
         owner = ""
         with suppress(OSError, KeyError):

@@ -200,8 +200,9 @@ class Builds(Chain):
 
         Args:
             app: ignored.
-            engine: the engine's address (`unix:///run/buildkit/buildkitd.sock`, `tcp://host:1234`) or a
-                client. Default: `BUILDKIT_HOST`, else where buildkitd listens by default.
+            engine: the engine's address (`unix:///run/buildkit/buildkitd.sock`, `tcp://host:1234`, `docker://`
+                for the Docker Engine) or a client. Default: `BUILDKIT_HOST`, else a buildkitd that listens
+                where it does by default, else the Docker Engine.
             platform: what to build for, such as `"linux/arm64"`, or several. Default: the engine's own.
             context: the directory that local paths are relative to.
             contexts: named contexts: directories, or sources such as `docker-image://…`.
