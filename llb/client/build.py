@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from llb.client.client import Client, connect
+from llb.client.client import Client, Worker, connect
 from llb.client.events import Event, VertexEvent
 from llb.client.gateway import Export, Gateway
 from llb.client.logins import Login, LoginService
@@ -30,6 +30,7 @@ from llb.image import BuildOptions, Image, ImageDefinition, compile_to_llb
 from llb.location import Location
 
 _LOG_LINES = 20
+_SNAPSHOTTER = "org.mobyproject.buildkit.worker.snapshotter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,9 @@ def build_image(
         client = connect(engine)
         if client is not engine:
             stack.callback(client.close)
-        platforms = request.platforms or (client.workers()[0].platforms[0],)
+        worker = client.workers()[0]
+        platforms = request.platforms or worker.platforms[:1]
+        check_worker(client, worker, request)
         return _Build(client, image, request, platforms, also).run(stack)
 
 
@@ -210,6 +213,27 @@ class _Build:
         return gateway.finish(result_of(self._definitions, refs))
 
 
+def check_worker(client: Client, worker: Worker, request: BuildRequest) -> None:
+    """Refuses what a Docker Engine with the classic image store does not do, or only seems to.
+
+    Raises:
+        UnsupportedError: naming it.
+    """
+    if client.image_exporter == "image" or _SNAPSHOTTER in worker.labels:
+        return
+    archives = [output.type for output in request.outputs if output.type in ("oci", "docker")]
+    for wanted, what, hint in (
+        (request.push, "push an image", f"Push it afterwards: docker push {''.join(request.tags[:1])}."),
+        (len(request.platforms) > 1, "build for several platforms", "Build for one after the other."),
+        (archives, "write an image archive", "Write one afterwards: docker save."),
+    ):
+        if wanted:
+            raise UnsupportedError(
+                f"a Docker Engine with the classic image store cannot {what}",
+                hint=f"{hint} Or let it use the containerd image store.",
+            )
+
+
 def result_of(definitions: Sequence[ImageDefinition], refs: Sequence[Ref]) -> Result:
     """The result of a build: one image, or one for each platform."""
     several = len(definitions) > 1
@@ -277,42 +301,48 @@ def build_error(error: RpcError, record: Record, definitions: Sequence[Definitio
     failed = record.vertices.get(digest) or record.failed()
     exit_code = next((value.get("Code") for kind, value in details if kind == "gatewayapi.ExitMessage"), None)
     digest = failed.digest if failed is not None else digest
-    message = _message(error.message, failed, exit_code)
+    places = _places(digest, details, definitions)
+    # A line of a Dockerfile stands before the user's line that brought it in.
+    location = error.location or (places[-1] if places else None)
+    inner = places[0] if places and places[0] != location else None
     return ImageBuildError(
-        message,
-        step=message.partition(" ")[0] if failed is not None else "",
-        location=_location(digest, details, definitions),
+        _message(error.message, failed, exit_code, inner),
+        step=failed.name.partition("] ")[2].partition(" ")[0] if failed is not None else error.step,
+        location=location,
         exit_code=exit_code if exit_code is None or exit_code < 1 << 31 else exit_code - (1 << 32),
         log=tuple(_last_lines(record.log(digest))) if digest else (),
     )
 
 
-def _message(said: str, failed: VertexEvent | None, exit_code: int | None) -> str:
+def _message(said: str, failed: VertexEvent | None, exit_code: int | None, inner: Location | None) -> str:
     # Each layer of the engine puts its own words before the cause.
     cause = said.removeprefix("failed to solve: ")
+    where = f" ({inner})" if inner is not None else ""
     if failed is None:
-        return cause
+        return f"{cause}{where}"
     name = failed.name.partition("] ")[2] or failed.name
     if exit_code is not None:
-        return f"{name}: exit code {exit_code}"
-    return f"{name}: {cause}"
+        return f"{name}{where}: exit code {exit_code}"
+    return f"{name}{where}: {cause}"
 
 
-def _location(
+def _places(
     digest: str, details: Sequence[tuple[str, dict[str, Any]]], definitions: Sequence[Definition]
-) -> Location | None:
+) -> list[Location]:
+    """The lines that a vertex comes from, else those that the engine names."""
     for definition in definitions:
         places = definition.locations.get(digest)
         if places:
-            return Location(places[0].file.filename, places[0].start_line)
+            return [Location(place.file.filename, place.start_line) for place in places]
+    found: list[Location] = []
     for kind, value in details:
         if kind == "errdefs.Source":
             ranges: list[dict[str, Any]] = value.get("ranges") or []
             info: dict[str, Any] = value.get("info") or {}
             if ranges and info.get("filename"):
                 start: dict[str, Any] = ranges[0].get("start") or {}
-                return Location(info["filename"], int(start.get("line", 1)))
-    return None
+                found.append(Location(info["filename"], int(start.get("line", 1))))
+    return found
 
 
 def _last_lines(text: str) -> list[str]:

@@ -124,7 +124,7 @@ def _upgraded(
     if " 101 " not in f"{status} ":
         connection.close()
         raise EngineError(
-            f"what listens at {address} is no Docker Engine with BuildKit: it answers {status or 'nothing'!r}",
+            f"what listens at {address} is no Docker Engine with BuildKit: it says {status or 'nothing'!r}",
             hint="A Docker Engine from version 18.09 on has it.",
         )
     connection.settimeout(None)

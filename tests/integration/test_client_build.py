@@ -24,7 +24,15 @@ import pytest
 
 from llb import Image, compile_to_llb
 from llb.client import Event, LogEvent, connect
-from llb.errors import BaseError, EngineError, ExecutionError, ImageBuildError, InvalidError, LocalFileError
+from llb.errors import (
+    BaseError,
+    EngineError,
+    ExecutionError,
+    ImageBuildError,
+    InvalidError,
+    LocalFileError,
+    UnsupportedError,
+)
 from llb.image import LocalDirectory, Secret
 from tests.integration.tools import ROOT, Tools
 
@@ -364,3 +372,52 @@ def test_builds_at_once_keep_their_files_apart(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(build, range(8))) == [f"of {number}".encode() for number in range(8)]
+
+
+@pytest.mark.parametrize("kind", ["docker", "classic"])
+def test_the_docker_engine_builds_and_keeps_an_image(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, nonce: str
+) -> None:
+    docker: Tools = request.getfixturevalue(kind)
+    (tmp_path / "data").write_text(nonce)
+    tag = f"llb-test-{uuid.uuid4().hex[:8]}:1"
+    image = Image.from_registry("busybox").run_commands(f"echo {nonce}").add_local_file("data", "/data")
+    image.build(engine=f"docker://{docker.env['DOCKER_HOST']}", tags=tag, progress="quiet")
+    try:
+        assert docker.run("docker", "run", "--rm", tag, "cat", "/data").ok().stdout == nonce.encode()
+    finally:
+        docker.run("docker", "image", "rm", tag)
+    assert image.logs.fetch() == f"{nonce}\n"
+
+
+def test_what_the_classic_image_store_only_seems_to_do_is_refused(classic: Tools) -> None:
+    engine = f"docker://{classic.env['DOCKER_HOST']}"
+    image = Image.from_registry("busybox")
+    with pytest.raises(UnsupportedError, match="cannot push an image"):
+        image.build(engine=engine, tags="localhost/x:1", push=True, progress="quiet")
+    with pytest.raises(UnsupportedError, match="cannot write an image archive"):
+        image.build(engine=engine, output="oci:x.tar", progress="quiet")
+
+
+def test_a_line_of_a_dockerfile_is_named_besides_the_users(tmp_path: Path, nonce: str) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM busybox\nRUN echo {nonce}\nRUN exit 4\n")
+    with pytest.raises(ImageBuildError, match=r"RUN exit 4 \(Dockerfile:3\): exit code 4") as caught:
+        Image.from_dockerfile("Dockerfile").build(progress="quiet")
+    assert caught.value.location is not None
+    assert Path(caught.value.location.filename).name == Path(__file__).name
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUNN x\n")
+    with pytest.raises(ImageBuildError, match=r"unknown instruction: RUNN") as caught:
+        Image.from_dockerfile("Dockerfile").build(progress="quiet")
+    assert "Dockerfile:2" in str(caught.value)
+
+
+def test_what_a_resolver_may_need_of_the_client_is_served(tmp_path: Path) -> None:
+    """`.dockerignore` and the context of a Dockerfile: also without a build."""
+    (tmp_path / "x").write_text("x")
+    (tmp_path / ".dockerignore").write_text("y")
+    image = Image.from_registry("busybox").dockerfile_commands("COPY x /x")
+    with connect() as client, client.resolver(tmp_path) as resolver:
+        definition = compile_to_llb(image, resolver=resolver)
+        busybox = compile_to_llb(Image.from_registry("busybox"), resolver=resolver)
+        assert resolver.exists(busybox, ["/bin/sh", "/bin/none", "/bin/sh/x"]) == (True, False, False)
+    assert b"COPY x /x" in definition.image_config

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import socket
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from llb.client import TLS, connect, default_address
+from llb.client import TLS, addresses, connect, default_address
 from llb.errors import EngineError, InvalidTypeError
 
 
@@ -87,11 +88,44 @@ def test_a_tls_file_that_is_not_there() -> None:
     assert "/nowhere/ca.pem cannot be read" in error.message
 
 
-def test_the_environment_names_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_which_engine_is_used_if_none_is_named(monkeypatch: pytest.MonkeyPatch, short: Path) -> None:
     monkeypatch.setenv("BUILDKIT_HOST", " tcp://build.example:1234 ")
     assert default_address() == "tcp://build.example:1234"
     monkeypatch.setenv("BUILDKIT_HOST", "")
-    assert default_address() == "unix:///run/buildkit/buildkitd.sock"
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(addresses, "DEFAULT_ADDRESS", f"unix://{short}/buildkitd.sock")
+    monkeypatch.setattr(addresses, "DOCKER_SOCKET", f"{short}/docker.sock")
+    assert default_address() == f"unix://{short}/buildkitd.sock"
+    (short / "docker.sock").touch()
+    assert default_address() == "docker://"
+    (short / "buildkitd.sock").touch()
+    assert default_address() == f"unix://{short}/buildkitd.sock"
+    (short / "buildkitd.sock").unlink()
+    (short / "docker.sock").unlink()
+    monkeypatch.setenv("DOCKER_HOST", "tcp://docker.example:2375")
+    assert default_address() == "docker://"
+
+
+def test_what_is_no_docker_engine(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{short}/web.sock")
+        listener.listen()
+
+        def serve() -> None:
+            connection = listener.accept()[0]
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+            connection.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        error = refusal(f"docker://{short}/web.sock")
+        thread.join()
+    assert "says 'HTTP/1.1 404 Not Found'" in error.message
+    assert "no such socket" in refusal(f"docker://{short}/none.sock").message
+    monkeypatch.setenv("DOCKER_HOST", "ssh://user@host")
+    assert "ssh://user@host is no address" in refusal("docker://").message
+    assert "without TLS only" in refusal("docker://", TLS()).message
 
 
 def test_an_engine_is_an_address_or_a_client() -> None:
