@@ -109,6 +109,23 @@ def install_with_pip(
     return run(step, below, build, command, text, mounts=mounts, options=options)
 
 
+def tool_options(options: RunOptions) -> RunOptions:
+    """What a command that fetches a tool gets of a step's: what pip needs to reach an index, and no more.
+
+    So that steps with other variables share the fetched tool.
+    """
+    env = tuple([(name, value) for name, value in options.env if _is_of_pip(name)])
+    secrets = tuple(
+        [one for one in options.secrets if one.known_keys is None or any(map(_is_of_pip, one.known_keys))]
+    )
+    return options.replace(env=env, secrets=secrets, gpu="")
+
+
+def _is_of_pip(variable: str) -> bool:
+    name = variable.upper()
+    return name.startswith("PIP_") or name.endswith("_PROXY") or name in ("SSL_CERT_FILE", "NETRC")
+
+
 def mounted_files(files: Iterable[tuple[str, bytes]], target: str, text: str) -> DirectoryMount:
     """Files that a command can read, and that are in no layer. `text` is what the progress calls them."""
     return graph.bind(target, files_state(files, text), readonly=True)

@@ -12,7 +12,7 @@ from llb.image import arguments
 from llb.image.build import require_linux
 from llb.image.chain import Chain, chained
 from llb.image.commands import RunStep, cache_mount, run, run_options
-from llb.image.packages import PIP_CACHE, ROOM, as_root, joined, names, quote, runs_as_root
+from llb.image.packages import PIP_CACHE, ROOM, as_root, joined, names, quote, runs_as_root, tool_options
 from llb.image.step import Lowered
 
 TYPE_CHECKING = False
@@ -107,7 +107,7 @@ class PoetryInstall(RunStep):
             f"--target {packages} {quote(wanted)}"
         )
         text = f"{self.method}: {wanted} from the index of pip"
-        options = self.options.replace(gpu="")
+        options = tool_options(self.options)
         mounts = (cache_mount(build, PIP_CACHE),)
         made = run(self, as_root(below), build, command, text, mounts=mounts, options=options)
         return graph.bind(_TOOL, made.state, source=_TOOL, readonly=True)

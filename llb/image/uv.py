@@ -25,6 +25,7 @@ from llb.image.packages import (
     quote,
     refuse_options,
     runs_as_root,
+    tool_options,
     without_credentials,
 )
 from llb.image.pip import REQUIREMENTS
@@ -146,8 +147,8 @@ class UvStep(RunStep):
             f"--target {_TOOL} {quote(wanted)}"
         )
         text = f"{self.method}: {wanted} from the index of pip"
-        # What pip needs to reach an index; by root, who has a cache and may make the folder.
-        options = self.options.replace(gpu="")
+        # By root, who has a cache and may make the folder.
+        options = tool_options(self.options)
         mounts = (cache_mount(build, PIP_CACHE),)
         return run(self, as_root(below), build, command, text, mounts=mounts, options=options).state
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -51,6 +51,11 @@ class Built:
             if name.startswith(place)
         ]
         return {name.partition("/")[0].removesuffix(".py") for name in found if "dist-info" not in name}
+
+    def distributions(self) -> set[str]:
+        """Names and versions of what was installed."""
+        parts = [part for name in self.files for part in name.split("/") if part.endswith(".dist-info")]
+        return {part.removesuffix(".dist-info") for part in parts}
 
 
 def build(engine: Tools, context: Path, name: str, *arguments: str, layers: int) -> Built:
@@ -107,29 +112,54 @@ def test_uv_installs_compiled_packages_and_is_not_in_the_image(
     assert not [name for name in built.files if name.rpartition("/")[2] in ("uv", "uvx")]
 
 
+def wheel(name: str, version: str) -> bytes:
+    """A package. `llb-base` needs another that nobody has."""
+    module, needs = name.replace("-", "_"), "Requires-Dist: llb-none-such\n" if name == "llb-base" else ""
+    info = f"{module}-{version}.dist-info"
+    members = {
+        f"{module}.py": "FOUND = True\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": "",
+    }
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for path, text in members.items():
+            archive.writestr(zipfile.ZipInfo(path), text)  # the same bytes each time
+    return data.getvalue()
+
+
 class Index(BaseHTTPRequestHandler):
-    """An index with one package that no other index has."""
+    """Indexes and a page of links, with packages that are nowhere else."""
+
+    pages: ClassVar[dict[str, dict[str, list[str]]]] = {
+        "simple": {"llb-only-here": ["1"], "llb-base": ["1", "2rc1"]},
+        "extra": {"llb-extra": ["1"], "llb-bare": ["1", "2rc1"], "llb-dev": ["1"]},
+        "links": {"llb-linked": ["1"]},
+    }
 
     def do_GET(self) -> None:
-        data = io.BytesIO()
-        with zipfile.ZipFile(data, "w") as wheel:
-            info = "llb_only_here-1.dist-info"
-            wheel.writestr("llb_only_here.py", "FOUND = True\n")
-            wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: llb-only-here\nVersion: 1\n")
-            wheel.writestr(
-                f"{info}/WHEEL",
-                "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-            )
-            wheel.writestr(f"{info}/RECORD", "")
-        name = "llb_only_here-1-py3-none-any.whl"
-        is_wheel = self.path.endswith(".whl")
-        body = data.getvalue() if is_wheel else f'<html><a href="/{name}">{name}</a></html>'.encode()
-        found = is_wheel or "llb-only-here" in self.path
-        self.send_response(200 if found else 404)
-        self.send_header("Content-Type", "application/zip" if is_wheel else "text/html")
-        self.send_header("Content-Length", str(len(body) if found else 0))
+        kind = "text/html"
+        found: str | bytes | None = None
+        page, _, name = self.path.strip("/").partition("/")
+        packages = self.pages.get(page, {})
+        if page == "files":
+            module, version, *_ = name.split("-")
+            found, kind = wheel(module.replace("_", "-"), version), "application/zip"
+        elif page == "links" or name in packages:
+            files = [
+                f"{one.replace('-', '_')}-{version}-py3-none-any.whl"
+                for one, versions in packages.items()
+                for version in versions
+                if page == "links" or one == name
+            ]
+            found = "".join([f'<a href="/files/{file}">{file}</a>' for file in files])
+        body = found.encode() if isinstance(found, str) else found or b""
+        self.send_response(404 if found is None else 200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if found and self.command == "GET":
+        if self.command == "GET":
             self.wfile.write(body)
 
     do_HEAD = do_GET  # noqa: N815
@@ -142,7 +172,7 @@ class Index(BaseHTTPRequestHandler):
 def index() -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Index) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/simple"
+        yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
 
 
@@ -151,7 +181,7 @@ def test_the_index_of_pips_config_is_uvs_too(
 ) -> None:
     image = SLIM + (
         "image = (slim.uv_pip_install('six==1.16.0')\n"
-        f"  .run_commands(\"printf '[global]\\\\nindex-url = {index}\\\\n' > /etc/pip.conf\")\n"
+        f"  .run_commands(\"printf '[global]\\\\nindex-url = {index}/simple\\\\n' > /etc/pip.conf\")\n"
         "  .uv_pip_install('llb-only-here').run_commands('python -c \"import llb_only_here\"'))\n"
     )
     seen = frontend.gateway(project(image), progress="rawjson").ok()
@@ -162,9 +192,9 @@ def test_the_index_of_pips_config_is_uvs_too(
 
 def test_an_index_given_as_env_wins(frontend: Tools, project: Callable[..., Path], index: str) -> None:
     chain = "slim.uv_pip_install('six==1.16.0').uv_pip_install('llb-only-here', {})"
-    given = f"env={{'UV_DEFAULT_INDEX': '{index}'}}"
+    given = f"env={{'UV_DEFAULT_INDEX': '{index}/simple'}}"
     frontend.gateway(project(SLIM + f"image = {chain.format(given)}\n")).ok()
-    given = f"index_url='{index}', env={{'UV_DEFAULT_INDEX': 'http://127.0.0.1:1/simple'}}"
+    given = f"index_url='{index}/simple', env={{'UV_DEFAULT_INDEX': 'http://127.0.0.1:1/simple'}}"
     frontend.gateway(project(SLIM + f"image = {chain.format(given)}\n")).ok()
 
 
@@ -289,14 +319,27 @@ class Git(BaseHTTPRequestHandler):
         pass
 
 
+BACKEND = """import zipfile
+def build_wheel(directory, settings=None, metadata=None):
+    file, info = "{name}-1-py3-none-any.whl", "{name}-1.dist-info/"
+    with zipfile.ZipFile(directory + "/" + file, "w") as wheel:
+        wheel.write("{name}.py")
+        wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: {name}\\nVersion: 1\\n{needs}")
+        wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr(info + "RECORD", "")
+    return file
+"""
+"""Builds the package without asking an index for anything."""
+
+
 def repository(path: Path, name: str, needs: str = "") -> None:
     """A repository with a Python package."""
     path.mkdir(parents=True)
     (path / f"{name}.py").write_text(f'"""{name}"""\n__version__ = "1"\n')
     (path / "pyproject.toml").write_text(
-        f'[build-system]\nrequires = ["flit_core==3.12.0"]\nbuild-backend = "flit_core.buildapi"\n'
-        f'[project]\nname = "{name}"\nversion = "1"\ndescription = "x"\ndependencies = [{needs}]\n'
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
     )
+    (path / "backend.py").write_text(BACKEND.format(name=name, needs=needs))
     who = [
         "-c",
         "user.name=x",
@@ -335,10 +378,12 @@ def git_host(tmp_path: Path) -> Iterator[Served]:
         context.load_cert_chain(certificate, key)
         server.socket = context.wrap_socket(server.socket, server_side=True)
         host = f"127.0.0.1:{server.server_port}"
+        needs = f"Requires-Dist: llb_private_two @ git+https://{host}/team/two\\n"
+        needs += "Requires-Dist: llb-bare\\nRequires-Dist: llb-linked\\n"
         repository(
             tmp_path / "repositories/team/one",
             "llb_private_one",
-            f'"llb_private_two @ git+https://{host}/team/two"',
+            needs,
         )
         repository(tmp_path / "repositories/team/two", "llb_private_two")
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -352,12 +397,13 @@ NOTING = """.apt_install('git').run_commands(
 """A `git` that notes what all processes were called with."""
 
 
-def private(host: str, before: str = "") -> str:
-    """A chain with a private repository, of a host whose certificate is nobody's."""
-    return (
-        f"slim{before}.pip_install_private_repos('{host}/team/one@v1', git_user='me', "
-        "secrets=[Secret.from_local_environ(['GIT_TOKEN'])], env={'GIT_SSL_NO_VERIFY': '1'})"
-    )
+def private(host: str, index: str, before: str = "") -> str:
+    """A chain with a private repository, of a host whose certificate is nobody's, and with all that it needs."""
+    call = """.pip_install_private_repos('HOST/team/one@v1', git_user='me', find_links='http://index/links',
+    index_url='http://index/simple', extra_index_url='http://index/extra', pre=True, extra_options='--no-warn-script-location',
+    secrets=[Secret.from_local_environ(['GIT_TOKEN'])], env={'GIT_SSL_NO_VERIFY': '1'}, force_build=FORCE)"""
+    call = call.replace("FORCE", "True" if before else "False")
+    return f"slim{before}{call}".replace("HOST", host).replace("http://index", index)
 
 
 def with_token(tools: Tools, token: str) -> Tools:
@@ -365,13 +411,14 @@ def with_token(tools: Tools, token: str) -> Tools:
 
 
 def test_private_repositories_and_no_token_anywhere(
-    frontend: Tools, project: Callable[..., Path], git_host: Served
+    frontend: Tools, project: Callable[..., Path], git_host: Served, index: str
 ) -> None:
     tools = with_token(frontend, CANARY)
     secret = "--secret=id=GIT_TOKEN,env=TOKEN_OF_TEST"
-    image = SLIM + f"image = {private(git_host.host, NOTING)}\n"
+    image = SLIM + f"image = ({private(git_host.host, index, NOTING)})\n"
     built = build(tools, project(image), "private", secret, layers=3)
-    assert built.modules() >= {"llb_private_one", "llb_private_two"}
+    assert built.modules() >= {"llb_private_one", "llb_private_two", "llb_linked"}
+    assert "llb_bare-2rc1" in built.distributions()
     assert f"me:{CANARY}" in git_host.seen
     [note] = [
         data
@@ -390,9 +437,9 @@ def test_private_repositories_and_no_token_anywhere(
 
 
 def test_a_wrong_token_and_an_empty_one(
-    frontend: Tools, project: Callable[..., Path], git_host: Served
+    frontend: Tools, project: Callable[..., Path], git_host: Served, index: str
 ) -> None:
-    image = SLIM + f"image = {private(git_host.host)}\n"
+    image = SLIM + f"image = ({private(git_host.host, index)})\n"
     secret = "--secret=id=GIT_TOKEN,env=TOKEN_OF_TEST"
     wrong = with_token(frontend, "wrong").gateway(project(image), secret).failed()
     assert "Authentication failed" in wrong.text
@@ -400,3 +447,192 @@ def test_a_wrong_token_and_an_empty_one(
     empty = with_token(frontend, "").gateway(project(image), secret).failed()
     assert "GIT_TOKEN is not set" in empty.text
     assert "<Secret: GIT_TOKEN>" in empty.text
+
+
+# -- every parameter: packages of an index of the test's own, so that what a parameter does can be seen
+
+PIP = (
+    SLIM
+    + """
+flags = slim.pip_install('llb-base', 'llb-extra', 'llb-linked', find_links='http://index/links', index_url='http://index/simple',
+    extra_index_url='http://index/extra', pre=True, extra_options='--no-deps', force_build=True)
+given = slim.pip_install('llb-base', env={'PIP_NO_DEPS': '1'}, secrets=[Secret.from_dict({'PIP_INDEX_URL': ''})])
+files = slim.pip_install_from_requirements('r.txt', find_links='http://index/links', index_url='http://index/simple',
+    extra_index_url='http://index/extra', pre=True, extra_options='--no-deps', force_build=True)
+files_given = slim.pip_install_from_requirements('one.txt', env={'PIP_NO_DEPS': '1'},
+    secrets=[Secret.from_dict({'PIP_INDEX_URL': ''})])
+project = slim.pip_install_from_pyproject('pyproject.toml', optional_dependencies=['more'], find_links='http://index/links',
+    index_url='http://index/simple', extra_index_url='http://index/extra', pre=True, extra_options='--no-deps', force_build=True)
+project_given = slim.pip_install_from_pyproject('pyproject.toml', env={'PIP_NO_DEPS': '1'},
+    secrets=[Secret.from_dict({'PIP_INDEX_URL': ''})])
+uv = slim.uv_pip_install('llb-base', 'llb-extra', 'llb-linked', find_links='http://index/links', index_url='http://index/simple',
+    extra_index_url='http://index/extra', pre=True, extra_options='--no-deps')
+uv_given = slim.uv_pip_install(requirements=['one.txt'], extra_options='--no-deps', uv_version='latest',
+    env={'UV_PRERELEASE': 'allow'}, secrets=[Secret.from_dict({'UV_DEFAULT_INDEX': ''})], force_build=True)
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("flags", {"llb_base-2rc1", "llb_extra-1", "llb_linked-1"}),
+        ("given", {"llb_base-1"}),
+        ("files", {"llb_base-2rc1", "llb_extra-1", "llb_linked-1"}),
+        ("files_given", {"llb_base-1"}),
+        ("project", {"llb_base-2rc1", "llb_extra-1", "llb_linked-1"}),
+        ("project_given", {"llb_base-1"}),
+        ("uv", {"llb_base-2rc1", "llb_extra-1", "llb_linked-1"}),
+        ("uv_given", {"llb_base-2rc1"}),
+    ],
+)
+def test_each_parameter_of_installers_by_pip_and_uv(
+    frontend: Tools, project: Callable[..., Path], index: str, target: str, expected: set[str]
+) -> None:
+    files = {
+        "r.txt": "llb-base\nllb-extra\nllb-linked\n",
+        "one.txt": "llb-base\n",
+        "pyproject.toml": "[project]\nname = 'x'\ndependencies = ['llb-base']\n"
+        "[project.optional-dependencies]\nmore = ['llb-extra', 'llb-linked']\n",
+    }
+    context = project(PIP.replace("http://index", index), **files)
+    tools = replace(frontend, env={**frontend.env, "INDEX_OF_TEST": f"{index}/simple"})
+    secrets = [f"--secret=id={name},env=INDEX_OF_TEST" for name in ("PIP_INDEX_URL", "UV_DEFAULT_INDEX")]
+    built = build(tools, context, "parameters", f"--opt=target={target}", *secrets, layers=1)
+    assert built.distributions() == expected
+
+
+SYNC = (
+    SLIM
+    + """
+image = slim.uv_sync('app', extras=['more'], frozen=False, extra_options='--no-dev', uv_version='latest',
+    env={'UV_PRERELEASE': 'allow'}, secrets=[Secret.from_dict({'UV_DEFAULT_INDEX': ''})], force_build=True)
+"""
+)
+
+
+def test_each_parameter_of_uv_sync(frontend: Tools, project: Callable[..., Path], index: str) -> None:
+    text = (
+        "[project]\nname = 'x'\nversion = '1'\nrequires-python = '>=3.11'\ndependencies = ['llb-extra']\n"
+        "[project.optional-dependencies]\nmore = ['llb-bare']\n[dependency-groups]\ndev = ['llb-dev']\n"
+    )
+    context = project(SYNC, **{"app/pyproject.toml": text})
+    tools = replace(frontend, env={**frontend.env, "INDEX_OF_TEST": f"{index}/extra"})
+    built = build(tools, context, "sync-all", "--secret=id=UV_DEFAULT_INDEX,env=INDEX_OF_TEST", layers=2)
+    assert built.distributions() == {"llb_extra-1", "llb_bare-2rc1"}
+
+
+POETRY_ALL = (
+    SLIM
+    + """
+image = slim.poetry_install_from_file('app/pyproject.toml', poetry_lockfile='locks/poetry.lock', with_=['more'],
+    without=['dev'], poetry_version='2.1.4', env={'POETRY_INSTALLER_PARALLEL': 'false'},
+    secrets=[Secret.from_dict({'POETRY_HTTP_BASIC_OWN_PASSWORD': ''})], force_build=True)
+only = slim.poetry_install_from_file('app/pyproject.toml', ignore_lockfile=True, only=['dev'], poetry_version='2.1.4')
+own = slim.run_commands('python -m pip install poetry==2.1.4').poetry_install_from_file(
+    'app/pyproject.toml', ignore_lockfile=True, poetry_version=None)
+too_new = slim.poetry_install_from_file('app/pyproject.toml', ignore_lockfile=True, old_installer=True,
+    poetry_version='2.1.4')
+"""
+)
+
+
+def test_each_parameter_of_poetry(
+    frontend: Tools, project: Callable[..., Path], index: str, tmp_path: Path
+) -> None:
+    text = (
+        "[tool.poetry]\nname = 'app'\nversion = '1'\ndescription = ''\nauthors = []\n"
+        "[tool.poetry.dependencies]\npython = '>=3.11'\nllb-extra = '1'\n"
+        "[tool.poetry.group.dev.dependencies]\nllb-dev = '1'\n"
+        "[tool.poetry.group.more]\noptional = true\n[tool.poetry.group.more.dependencies]\nllb-bare = '1'\n"
+        f"[[tool.poetry.source]]\nname = 'own'\nurl = '{index}/extra'\npriority = 'primary'\n"
+    )
+    context = project(POETRY_ALL, **{"app/pyproject.toml": text})
+    # The lock is made in a container: poetry is no dependency of ours.
+    script = "from llb import Image\nimage = (Image.from_registry('python:3.11-slim-bookworm')\n"
+    script += (
+        " .run_commands('python -m pip install poetry==2.1.4').add_local_dir('app', '/app', copy=True)\n"
+    )
+    script += " .run_commands('cd /app && poetry lock && mkdir /out && cp poetry.lock /out'))\n"
+    script += "image = Image.from_scratch().copy_from(image, '/out', '/')\n"
+    frontend.gateway(
+        project(**{"lock.py": script}), f"--output=type=local,dest={tmp_path / 'locks'}", file="lock.py"
+    ).ok()
+    tools = replace(frontend, env={**frontend.env, "PASSWORD_OF_TEST": CANARY})
+    secret = "--secret=id=POETRY_HTTP_BASIC_OWN_PASSWORD,env=PASSWORD_OF_TEST"
+
+    def distributions(target: str) -> set[str]:
+        return build(
+            tools, context, f"poetry-{target}", f"--opt=target={target}", secret, layers=1
+        ).distributions()
+
+    assert distributions("image") == {"llb_extra-1", "llb_bare-1"}
+    assert distributions("only") == {"llb_dev-1"}
+    assert distributions("own") == {"llb_extra-1", "llb_dev-1"}
+    refused = tools.gateway(context, "--opt=target=too_new").failed()
+    assert "Setting experimental.new-installer does not exist" in refused.text
+
+
+def test_uv_of_an_image_that_has_it(frontend: Tools, project: Callable[..., Path]) -> None:
+    from llb.image.uv import UV_VERSION
+
+    tool = (
+        f"fetched = slim.run_commands('python -m pip install --no-deps --target /t uv=={UV_VERSION}')\n"
+        "image = Image.from_scratch().copy_from(fetched, '/t/bin/uv', '/uv')\n"
+    )
+    reference = f"{frontend.registry}/test/uv:1"
+    frontend.gateway(project(SLIM + tool), f"--output=type=image,name={reference},push=true").ok()
+    # No pip is asked for anything.
+    image = SLIM + (
+        "image = slim.run_commands('rm -r /usr/lib/python3/dist-packages/pip || python -m pip uninstall -y pip')"
+        f".uv_pip_install('six==1.16.0', uv_version='{reference}')\n"
+    )
+    built = build(frontend, project(image), "uv-image", layers=1)
+    assert built.distributions() == {"six-1.16.0"}
+    assert built.top() == {"usr"}
+
+
+APT = (
+    SLIM
+    + """
+image = (slim.run_commands('mkdir /aptlog; echo \\'Dir::Log "/aptlog";\\' > /extra.conf')
+    .apt_install('sl', env={'APT_CONFIG': '/extra.conf'}, force_build=True)
+    .apt_install('hello', secrets=[Secret.from_dict({'APT_CONFIG': ''})]))
+"""
+)
+
+
+def test_apt_gets_environment_and_secrets(frontend: Tools, project: Callable[..., Path]) -> None:
+    tools = replace(frontend, env={**frontend.env, "CONFIG_OF_TEST": "/extra.conf"})
+    built = build(tools, project(APT), "apt-all", "--secret=id=APT_CONFIG,env=CONFIG_OF_TEST", layers=2)
+    log = built.files["aptlog/history.log"].decode()
+    assert " sl:" in log
+    assert " hello:" in log
+
+
+GPU = (
+    SLIM
+    + """
+secrets = [Secret.from_dict({'GIT_TOKEN': ''})]
+apt = slim.apt_install('hello', gpu='any')
+pip = slim.pip_install('six', gpu='any')
+files = slim.pip_install_from_requirements('r.txt', gpu='any')
+project = slim.pip_install_from_pyproject('pyproject.toml', gpu='any')
+private = slim.pip_install_private_repos('127.0.0.1:1/a/b', git_user='me', secrets=secrets, gpu='any')
+uv = slim.uv_pip_install('six', gpu='any')
+sync = slim.uv_sync(gpu='any')
+poetry = slim.poetry_install_from_file('pyproject.toml', ignore_lockfile=True, poetry_version='2.1.4', gpu='any')
+"""
+)
+
+
+@pytest.mark.parametrize("target", ["apt", "pip", "files", "project", "private", "uv", "sync", "poetry"])
+def test_each_installer_asks_the_engine_for_a_gpu(
+    frontend: Tools, project: Callable[..., Path], target: str
+) -> None:
+    """The engine of the tests has none, and says so; what it does for a step with one is tested with volumes and GPUs."""
+    text = "[project]\nname = 'x'\nversion = '1'\nrequires-python = '>=3.11'\ndependencies = ['six']\n"
+    context = project(GPU, **{"r.txt": "six", "pyproject.toml": text})
+    tools = with_token(frontend, "x")
+    ran = tools.gateway(context, f"--opt=target={target}", "--secret=id=GIT_TOKEN,env=TOKEN_OF_TEST")
+    assert ran.status == 0 or "nvidia.com/gpu" in ran.text, ran.text

@@ -463,17 +463,15 @@ class TestUvPipInstall:
         assert install.meta.args[-1].endswith(" six --no-cache")
         assert not [one for one in install.mounts if one.mountType == pb.MountType.CACHE]
 
-    def test_what_reaches_an_index_reaches_both_commands(self) -> None:
-        secret = Secret.from_dict({"UV_DEFAULT_INDEX": "https://me:hunter2@host"})
-        chain = base().uv_pip_install("six", env={"A": "b"}, secrets=[secret], gpu="any")
+    def test_the_command_that_fetches_uv_gets_what_pip_needs_for_an_index(self) -> None:
+        index = Secret.from_dict({"PIP_INDEX_URL": "https://me:hunter2@host"})
+        secrets = [index, Secret.from_dict({"TOKEN": "x"})]
+        chain = base().uv_pip_install("six", env={"A": "b", "https_proxy": "p"}, secrets=secrets, gpu="any")
         fetch, install = compiled(chain).execs
-        assert (
-            [one.name for one in fetch.secretenv]
-            == [one.name for one in install.secretenv]
-            == ["UV_DEFAULT_INDEX"]
-        )
-        assert "A=b" in fetch.meta.env
-        assert "A=b" in install.meta.env
+        assert [one.name for one in fetch.secretenv] == ["PIP_INDEX_URL"]
+        assert [one.name for one in install.secretenv] == ["PIP_INDEX_URL", "TOKEN"]
+        assert list(fetch.meta.env)[1:] == ["https_proxy=p"]
+        assert list(install.meta.env)[1:] == ["A=b", "https_proxy=p"]
         assert not fetch.cdiDevices
         assert install.cdiDevices
 
