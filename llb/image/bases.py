@@ -7,16 +7,18 @@ from llb.errors import BaseError, InvalidError, UnsupportedError
 from llb.graph.reference import Reference
 from llb.image import arguments
 from llb.image.build import image_source, parse_reference, require_linux
-from llb.image.chain import Chain, started
-from llb.image.commands import run
+from llb.image.chain import Chain, started, step_of
+from llb.image.commands import NO_OPTIONS, run
 from llb.image.config import resolved, words_text
 from llb.image.packages import install_with_apt, install_with_pip
 from llb.image.recipes import check_python_type
 from llb.image.step import Lowered, Step
+from llb.location import caller, last_line
 from llb.oci import DEFAULT_PATH, ImageConfig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Self
 
     from llb.graph import Platform, State
@@ -79,7 +81,12 @@ class FromRegistry(Step):
             state, config = self._from_image(build, reference)
         ignore_cache = self.force_build or build.options.no_cache
         lowered = Lowered(started_on(state, config, platform, build), config, None, ignore_cache)
+        if config.on_build:
+            from llb.image.dockerfile_lowering import run_triggers
+
+            lowered = run_triggers(self, lowered, build)
         if self.add_python:
+            build.documents.pop(self, None)
             from llb.image.added_python import add_python
 
             lowered = add_python(self, lowered, build, self.add_python)
@@ -251,6 +258,7 @@ class Bases(Chain):
         tag: str,
         secret: Secret | None = None,
         *,
+        setup_dockerfile_commands: Sequence[str] = (),
         force_build: bool = False,
         add_python: str | None = None,
     ) -> Self:
@@ -267,6 +275,8 @@ class Bases(Chain):
                 SERVICE_ACCOUNT_JSON for Google's; AWS_REGION with AWS_ACCESS_KEY_ID and
                 AWS_SECRET_ACCESS_KEY, or with AWS_ROLE_ARN, for AWS's (needs `llb[aws]`). A build from Python
                 serves it; through the other doors log in with docker (errors name the command).
+            setup_dockerfile_commands: lines of a Dockerfile for the base, after `add_python`, as
+                `dockerfile_commands` takes them.
             force_build: use no cached result of any step of this chain.
             add_python: puts a standalone CPython of this series, such as `"3.12"` or `"3.14t"`, into
                 `/usr/local`: the builder version says which (`docs/recipes.md`). It is for the C library that
@@ -284,7 +294,9 @@ class Bases(Chain):
             ```
         """
         tag = arguments.text("tag", tag, 'Image.from_registry("debian:12-slim")')
-        return cls._registry(FromRegistry, "", tag, secret, force_build, add_python)
+        return cls._registry(
+            FromRegistry, "", tag, secret, force_build, add_python, setup_dockerfile_commands
+        )
 
     @classmethod
     @started
@@ -293,6 +305,7 @@ class Bases(Chain):
         tag: str,
         secret: Secret | None = None,
         *,
+        setup_dockerfile_commands: Sequence[str] = (),
         force_build: bool = False,
         add_python: str | None = None,
     ) -> Self:
@@ -301,6 +314,7 @@ class Bases(Chain):
         Args:
             tag: `REGION-docker.pkg.dev/PROJECT/REPOSITORY/NAME:TAG`.
             secret: has SERVICE_ACCOUNT_JSON, the text of a service account's key (not its path).
+            setup_dockerfile_commands: as in `from_registry`.
             force_build: as in `from_registry`.
             add_python: as in `from_registry`.
 
@@ -318,7 +332,9 @@ class Bases(Chain):
         tag = arguments.text(
             "tag", tag, 'Image.from_gcp_artifact_registry("us-east1-docker.pkg.dev/p/r/n:1")'
         )
-        return cls._registry(FromGcpArtifactRegistry, "gcp", tag, secret, force_build, add_python)
+        return cls._registry(
+            FromGcpArtifactRegistry, "gcp", tag, secret, force_build, add_python, setup_dockerfile_commands
+        )
 
     @classmethod
     @started
@@ -327,6 +343,7 @@ class Bases(Chain):
         tag: str,
         secret: Secret | None = None,
         *,
+        setup_dockerfile_commands: Sequence[str] = (),
         force_build: bool = False,
         add_python: str | None = None,
     ) -> Self:
@@ -336,6 +353,7 @@ class Bases(Chain):
             tag: `ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME:TAG`.
             secret: has AWS_REGION, and either AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_ROLE_ARN: a
                 role that is assumed with the machine's identity token (AWS_WEB_IDENTITY_TOKEN_FILE) or keys.
+            setup_dockerfile_commands: as in `from_registry`.
             force_build: as in `from_registry`.
             add_python: as in `from_registry`.
 
@@ -351,7 +369,9 @@ class Bases(Chain):
             ```
         """
         tag = arguments.text("tag", tag, 'Image.from_aws_ecr("123.dkr.ecr.us-east-1.amazonaws.com/base:1")')
-        return cls._registry(FromAwsEcr, "aws", tag, secret, force_build, add_python)
+        return cls._registry(
+            FromAwsEcr, "aws", tag, secret, force_build, add_python, setup_dockerfile_commands
+        )
 
     @classmethod
     def _registry(
@@ -362,7 +382,11 @@ class Bases(Chain):
         secret: Secret | None,
         force_build: bool,
         add_python: str | None,
+        setup: Sequence[str],
     ) -> Self:
+        from llb.image.dockerfile import SetupCommands, setup_lines
+        from llb.image.dockerfile_lowering import NOTHING_GIVEN
+
         force_build = arguments.flag("force_build", force_build)
         if secret is not None:
             from llb.image.logins import checked_login
@@ -373,7 +397,12 @@ class Bases(Chain):
             from llb.image.added_python import checked_series
 
             version = checked_series(add_python)
-        return cls._start(kind, tag, force_build, secret, login if secret is not None else "", version)
+        lines = setup_lines(setup)
+        image = cls._start(kind, tag, force_build, secret, login if secret is not None else "", version)
+        if not lines:
+            return image
+        step = SetupCommands(step_of(image), caller(), NO_OPTIONS, lines, last_line(), NOTHING_GIVEN)
+        return cls._of(step)
 
     @classmethod
     @started

@@ -1,27 +1,25 @@
-"""The Dockerfile language: `dockerfile_commands`, `from_dockerfile`, and the lines that follow a base.
-
-BuildKit's own Dockerfile frontend does all of it (`Resolver.dockerfile`). It gets the chain so far as the
-image `base`, and what it makes of the lines is carried on from.
-"""
+"""The Dockerfile language: `dockerfile_commands`, `from_dockerfile`, and the lines that follow a base."""
 
 from __future__ import annotations
 
-from llb import graph
-from llb._value import Value
-from llb.errors import DockerfileError, InvalidTypeError, LocalFileError, UnsupportedError
+from llb.errors import DockerfileError, InvalidError, InvalidTypeError, LocalFileError, UnsupportedError
 from llb.graph.paths import clean
 from llb.image import arguments
-from llb.image.bases import read_config, started_on
-from llb.image.build import of_platform
+from llb.image.build import parse_reference
 from llb.image.chain import Chain, chained, started
 from llb.image.commands import NO_OPTIONS, RunOptions, RunStep, run_options
-from llb.image.dockerfile_context import BUILDKITS_OWN, ContextOptions, context_options, placeholder
-from llb.image.dockerfile_language import foreign_syntax, language_of
-from llb.image.gpu import devices
+from llb.image.dockerfile_context import context_options
+from llb.image.dockerfile_language import bases_in, foreign_syntax, language_of
+from llb.image.dockerfile_lowering import (
+    NOTHING_GIVEN,
+    Dockerfile,
+    Given,
+    ask_dockerfile,
+    lower_dockerfile,
+)
 from llb.image.patterns import AUTO_DOCKERIGNORE
-from llb.image.resolver import DockerfileRequest
 from llb.image.step import Lowered, Step
-from llb.location import Location, last_line
+from llb.location import last_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,214 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from llb.graph import Definition, SourceRange
     from llb.image.build import Build
-    from llb.image.resolver import ResolvedDockerfile
+    from llb.image.logins import RegistryLogin
     from llb.image.secrets import Secret
-    from llb.oci import History
-
-_CHECK = "build-arg:BUILDKIT_DOCKERFILE_CHECK"
-
-
-class Given(Value):
-    """What a step with Dockerfile lines is given besides them."""
-
-    build_args: tuple[tuple[str, str], ...] = ()
-    target: str = ""
-    context: ContextOptions = BUILDKITS_OWN
-
-
-NOTHING_GIVEN = Given()
-
-
-class Dockerfile(Value):
-    """A Dockerfile of a step, ready to be asked about."""
-
-    data: bytes
-    filename: str
-    syntax: str
-    quoted: Callable[[int], int]
-    """The line of the user's Python file that holds one of its lines; 0: that of the call."""
-    given: Given = NOTHING_GIVEN
-    options: RunOptions = NO_OPTIONS
-    path: str = ""
-    """Where it is, as the user wrote it; empty for lines of the image file."""
-
-
-def lower_dockerfile(step: Step, below: Lowered, build: Build, dockerfile: Dockerfile) -> Lowered:
-    """What a chain becomes with the lines of a Dockerfile; with nothing below, what the Dockerfile gives.
-
-    Raises:
-        DockerfileError: BuildKit refuses it.
-        UnsupportedError: there is no engine to ask.
-    """
-    below = _forced(step, below, build, dockerfile)
-    request = _request(step, below, build, dockerfile)
-    resolved = _answer(step, build, dockerfile, request)
-    if request.context is not None:
-        request = _with_context(step, build, dockerfile, request, resolved)
-        resolved = _answer(step, build, dockerfile, request)
-    build.base_config = resolved.base_config if step.parent is None else build.base_config
-    return _continued(step, below, build, dockerfile, request, resolved)
-
-
-def _forced(step: Step, below: Lowered, build: Build, dockerfile: Dockerfile) -> Lowered:
-    starts = step.parent is None and build.options.no_cache
-    return below.forced(dockerfile.options.force_build or starts)
-
-
-def _answer(
-    step: Step, build: Build, dockerfile: Dockerfile, request: DockerfileRequest
-) -> ResolvedDockerfile:
-    try:
-        resolved = build.resolver.dockerfile(request)
-    except DockerfileError as error:
-        line = dockerfile.quoted(error.line) if error.line else 0
-        raise error.at(Location(step.location.filename, line or step.location.line), step.method) from None
-    if resolved is None:
-        raise UnsupportedError(
-            f"{step.method} needs BuildKit's Dockerfile frontend, and there is no engine to ask here",
-            hint="Build with `docker build` or `buildctl`, or give one: with connect() as client, "
-            "client.resolver() as engine: compile_to_llb(image, resolver=engine).",
-        )
-    return resolved
-
-
-def _with_context(
-    step: Step,
-    build: Build,
-    dockerfile: Dockerfile,
-    request: DockerfileRequest,
-    found: ResolvedDockerfile,
-) -> DockerfileRequest:
-    """The question again, with those files that the first answer reads."""
-    from llb.graph.rewriting import read_paths
-
-    context = request.context
-    assert context is not None
-    paths = read_paths(found.definition, context.head)
-    if paths != ():
-        state = dockerfile.given.context.state(step, build, dockerfile.path, paths)
-        context = graph.marshal(state, platform=build.platform, caps=build.resolver.capabilities)
-    options = tuple([(name, value) for name, value in request.options if name != _CHECK])
-    return request.replace(context=context, options=options)
-
-
-def ask_dockerfile(step: Step, below: Lowered, build: Build, dockerfile: Dockerfile) -> None:
-    """Put the question that `lower_dockerfile` will wait for the answer of."""
-    below = _forced(step, below, build, dockerfile)
-    build.resolver.ask_dockerfile(_request(step, below, build, dockerfile))
-
-
-def _request(step: Step, below: Lowered, build: Build, dockerfile: Dockerfile) -> DockerfileRequest:
-    known = build.questions.get(step)
-    if known is not None and known[0] is below.state:
-        return known[1]
-    options = {f"build-arg:{name}": value for name, value in dockerfile.given.build_args}
-    if dockerfile.given.target:
-        options["target"] = dockerfile.given.target
-    if below.ignore_cache:
-        options["no-cache"] = ""
-    context, ignore_file = None, b""
-    if not dockerfile.given.context.is_plain(build):
-        context = placeholder()
-        options[_CHECK] = "skip=all"  # lints are shown once
-    elif dockerfile.path:
-        ignore_file = _own_ignore_file(build, dockerfile)
-    base, config = None, b""
-    if step.parent is not None:
-        base = _base(below, build)
-        config = of_platform(below.finished_config(), build.platform).to_json()
-    request = DockerfileRequest(
-        dockerfile.data,
-        dockerfile.filename,
-        build.platform,
-        base,
-        config,
-        context,
-        ignore_file,
-        dockerfile.syntax,
-        tuple(options.items()),
-        build.options,
-    )
-    build.questions[step] = (below.state, request)
-    return request
-
-
-def _own_ignore_file(build: Build, dockerfile: Dockerfile) -> bytes:
-    """The ignore file beside a Dockerfile; that of the context is found by BuildKit."""
-    file = dockerfile.given.context.ignore_file(build, dockerfile.path)
-    return b"" if file is None or file[1] == ".dockerignore" else build.resolver.read(*file)
-
-
-def _base(below: Lowered, build: Build) -> Definition:
-    state = below.state
-    if state.vertex is None:  # what is nothing at all cannot be an input
-        state = state.file(graph.mkdir("/", parents=True), meta=graph.Meta(name="[internal] empty image"))
-    return graph.marshal(state, platform=build.platform, caps=build.resolver.capabilities)
-
-
-def _continued(
-    step: Step,
-    below: Lowered,
-    build: Build,
-    dockerfile: Dockerfile,
-    request: DockerfileRequest,
-    resolved: ResolvedDockerfile,
-) -> Lowered:
-    """The chain on top of what a Dockerfile has become."""
-    from llb.graph.rewriting import Extras, with_extras, with_locations
-
-    options = dockerfile.options
-    old: set[str] = set()
-    for known in (request.base, request.context):
-        old.update(known.digests() if known is not None else ())
-    extras = Extras(options.env, tuple(build.secret_env(step, options.secrets)), devices(options.gpu))
-    definition = with_extras(resolved.definition, extras, old)
-
-    def python_lines(place: SourceRange) -> Sequence[SourceRange]:
-        if place.file.filename != dockerfile.filename or place.file.data != dockerfile.data:
-            return ()
-        line = dockerfile.quoted(place.start_line) or step.location.line
-        return build.locations(Location(step.location.filename, line))
-
-    definition = with_locations(definition, python_lines)
-    config = read_config(resolved.config, dockerfile.filename)
-    build.documents[step] = resolved.config
-    given = below.finished_config().history if step.parent is not None else ()
-    histories = None
-    if _starts_with(config.history, given):
-        histories = below.histories
-        for entry in config.history[len(given) :]:
-            histories = (histories, entry)
-        config = config.replace(history=below.config.history)
-    state = started_on(definition.state(), config, build.platform, build)
-    kept = config.cmd == below.config.cmd
-    ignore_cache = below.ignore_cache or (step.parent is None and build.options.no_cache)
-    return Lowered(state, config, histories, ignore_cache, below.cmd_set if kept else config.cmd is not None)
-
-
-def _starts_with(history: Sequence[History], given: Sequence[History]) -> bool:
-    return [(one.created_by, one.empty_layer) for one in history[: len(given)]] == [
-        (one.created_by, one.empty_layer) for one in given
-    ]
-
-
-def setup_commands(step: Step, below: Lowered, build: Build, lines: tuple[str, ...], last: int) -> Lowered:
-    """The lines that `setup_dockerfile_commands` gives, on top of a base.
-
-    Args:
-        step: whose lines they are.
-        below: the base.
-        build: the compilation.
-        lines: the Dockerfile lines; without any, the base stays as it is.
-        last: the line of the user's file in which the call ends (`last_line`).
-    """
-    if not lines:
-        return below
-    return lower_dockerfile(
-        step, below, build, _of_lines(step, build, "setup_dockerfile_commands", lines, last)
-    )
 
 
 def _of_lines(
@@ -303,14 +96,29 @@ class DockerfileCommands(RunStep):
         return _of_lines(self, build, self.method, self.lines, self.last_line, self.given, self.options)
 
 
+class SetupCommands(DockerfileCommands):
+    """The lines that come with a base."""
+
+    method = "setup_dockerfile_commands"
+
+
 class FromDockerfile(RunStep):
     """A Dockerfile of the project."""
 
     path: str
     given: Given
+    add_python: str = ""
+    secret: Secret | None = None
+    """What the login to the registry of its bases is made of."""
+    login: str = ""
+    """The kind of login; empty: the secret's keys are not known yet."""
 
     method = "from_dockerfile"
     is_local = True
+
+    @property
+    def vertices(self) -> int:
+        return 3 if self.add_python else 0
 
     def announce(self, build: Build) -> None:
         try:
@@ -320,11 +128,53 @@ class FromDockerfile(RunStep):
         self.given.context.announce(build, self.path)
 
     def ask(self, below: Lowered, build: Build) -> bool:
-        ask_dockerfile(self, below, build, self._dockerfile(build))
+        dockerfile = self._dockerfile(build)
+        if self.secret is not None:
+            build.want_login(self._registry_login(build, dockerfile.data, self.secret))
+        ask_dockerfile(self, below, build, dockerfile)
         return True
 
     def lower(self, below: Lowered, build: Build) -> Lowered:
-        return lower_dockerfile(self, below, build, self._dockerfile(build))
+        dockerfile = self._dockerfile(build)
+        try:
+            lowered = lower_dockerfile(self, below, build, dockerfile)
+        except DockerfileError as error:
+            denied = "authoriz" in error.message or "denied" in error.message
+            if denied and self.secret is not None and not build.resolver.has_secret_values:
+                login = self._registry_login(build, dockerfile.data, self.secret)
+                error.hint = (
+                    "Only a build from Python can log in with registry_secret. "
+                    f"Log in where this build is started: {login.command}"
+                )
+            raise
+        if self.add_python:
+            from llb.image.added_python import add_python
+
+            del build.documents[self]
+            lowered = add_python(self, lowered, build, self.add_python)
+        return lowered
+
+    def _registry_login(self, build: Build, data: bytes, secret: Secret) -> RegistryLogin:
+        """The login for where the bases are.
+
+        Raises:
+            InvalidError: they are in several registries, or the secret is for none of them.
+        """
+        from llb.image.logins import RegistryLogin, check_host, login_kind
+
+        kind = self.login
+        if not kind and build.resolver.has_secret_values:
+            kind = login_kind(secret.values())
+        names = bases_in(data.decode("utf-8-sig", "replace"), dict(self.given.build_args))
+        hosts = sorted({parse_reference(name).domain for name in names})
+        if len(hosts) != 1:
+            raise InvalidError(
+                f"registry_secret is a login to one registry, and the bases of {self.path} are in "
+                f"{', '.join(hosts) or 'none'}",
+                hint="Log in with docker where the build is started instead.",
+            )
+        check_host(hosts[0], kind)
+        return RegistryLogin(hosts[0], kind, secret)
 
     def _dockerfile(self, build: Build) -> Dockerfile:
         data = build.read_local(self.path)
@@ -405,9 +255,11 @@ class Dockerfiles(Chain):
         context_dir: str | os.PathLike[str] | None = None,
         secrets: Collection[Secret] | None = None,
         gpu: str | None = None,
+        add_python: str | None = None,
         ignore: Sequence[str] | Callable[[Path], bool] = AUTO_DOCKERIGNORE,
         build_args: Mapping[str, str] | None = None,
         env: Mapping[str, str | None] | None = None,
+        registry_secret: Secret | None = None,
         target: str = "",
     ) -> Self:
         """What a Dockerfile builds.
@@ -419,11 +271,13 @@ class Dockerfiles(Chain):
                 they name is transferred.
             secrets: given to each of its RUNs, as environment variables; later ones win.
             gpu: a GPU of the builder for each RUN: `"any"`, or a type such as `"A100"`.
+            add_python: puts a standalone CPython of this series on top, as in `from_registry`.
             ignore: what they shall not copy, as for `add_local_dir`. Default: what the first of these files
                 names: `NAME.dockerignore` beside the Dockerfile, `.dockerignore` beside it, or that of the
                 context directory.
             build_args: values of ARG.
             env: environment variables of each RUN; those whose value is None are left out.
+            registry_secret: a login to the registry of its bases, as `secret` of `from_registry`.
             target: the stage to build; empty: the last one.
 
         Raises:
@@ -442,7 +296,31 @@ class Dockerfiles(Chain):
         if target:
             target = arguments.text("target", target, f'{example[:-1]}, target="build")')
         given = Given(_build_args(build_args), target, context_options(context_dir, None, ignore))
-        return cls._start(FromDockerfile, options, found, given)
+        version, login = "", ""
+        if add_python is not None:
+            from llb.image.added_python import checked_series
+
+            version = checked_series(add_python)
+        if registry_secret is not None:
+            from llb.image.logins import checked_login
+
+            login = checked_login(registry_secret)
+        return cls._start(FromDockerfile, options, found, given, version, registry_secret, login)
+
+
+def setup_lines(value: Sequence[str]) -> tuple[str, ...]:
+    """The argument `setup_dockerfile_commands`.
+
+    Raises:
+        InvalidTypeError: it is not a list of strings.
+    """
+    if isinstance(value, str):
+        raise InvalidTypeError(
+            f"setup_dockerfile_commands must be a list of strings, not str: {arguments.shown(value)}",
+            hint=f"Write setup_dockerfile_commands=[{arguments.shown(value)}].",
+        )
+    lines = _lines("setup_dockerfile_commands", tuple(value))
+    return lines if any(line.strip() for line in lines) else ()
 
 
 def _lines(name: str, values: tuple[object, ...]) -> tuple[str, ...]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from llb._value import Value
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _DIRECTIVES = ("syntax", "escape", "check")
 _OFFICIAL = "docker/dockerfile"
 
@@ -51,3 +55,36 @@ def foreign_syntax(language: Language) -> str:
     name, _, tag = syntax.removeprefix("docker.io/").partition(":")
     official = name == _OFFICIAL and "labs" not in tag
     return "" if official else syntax
+
+
+def bases_in(text: str, build_args: Mapping[str, str]) -> list[str]:
+    """The images that the FROM lines of a Dockerfile name, as far as that is clear from its text.
+
+    Args:
+        text: the Dockerfile.
+        build_args: values of the ARG lines before the first FROM.
+    """
+    variables: dict[str, str] = {}
+    stages = {"scratch"}
+    found: list[str] = []
+    for line in text.split("\n"):
+        words = line.split()
+        instruction = words[0].upper() if words else ""
+        if instruction == "ARG" and len(stages) == 1 and not found:
+            for word in words[1:]:
+                name, _, value = word.partition("=")
+                variables[name] = build_args.get(name, value.strip("\"'"))
+        elif instruction == "FROM":
+            named = [word for word in words[1:] if not word.startswith("--")]
+            base = _expanded(named[0], variables) if named else ""
+            if base and "$" not in base and base.lower() not in stages:
+                found.append(base)
+            if len(named) == 3:
+                stages.add(named[2].lower())
+    return found
+
+
+def _expanded(text: str, variables: Mapping[str, str]) -> str:
+    import re
+
+    return re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda found: variables.get(found[1] or found[2], found[0]), text)

@@ -522,3 +522,23 @@ def test_from_python_an_engine_makes_a_definition_that_buildctl_builds(
     ).ok()
     assert (out / "got/data.txt").read_text() == f"{nonce}1\n"
     assert (out / "list").read_text().split() == ["Dockerfile", "data.txt"]
+
+
+def test_setup_lines_of_a_base_and_a_build_from_python_with_a_session(
+    engine: Tools, project: Callable[..., Path], nonce: str, tmp_path: Path
+) -> None:
+    context = project(
+        **{
+            "data.txt": f"{nonce}\n",
+            ".dockerignore": "other",
+            "other": "x",
+            "Dockerfile": "FROM busybox\nCOPY . /got\n",
+        }
+    )
+    setup = ["RUN echo $(pwd) > /setup", "WORKDIR /srv", "COPY data.txt ."]
+    first = Image.from_registry("busybox", setup_dockerfile_commands=setup)
+    second = Image.from_dockerfile("Dockerfile").run_commands("ls -A /got > /list")
+    image = first.copy_from(second, "/list", "/srv/list").run_commands("cat list data.txt /setup > all")
+    out = tmp_path / "out"
+    image.build(engine=engine.env["BUILDKIT_HOST"], context=context, output=out, progress="quiet")
+    assert (out / "srv/all").read_text().split() == [".dockerignore", "Dockerfile", "data.txt", nonce, "/"]

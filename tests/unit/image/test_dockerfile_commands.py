@@ -17,7 +17,7 @@ from llb.image import BuildOptions, DockerfileRequest, Image, LocalDirectory, Se
 from llb.image.dockerfile_language import language_of
 from llb.pb import ops_pb2 as pb
 from tests.unit.image.dockerfile_frontend import Frontend
-from tests.unit.image.vertices import Compiled, base, compiled
+from tests.unit.image.vertices import Answers, Compiled, base, compiled
 
 
 def asked(image: Image, tree: dict[str, bytes] | None = None, **options: Any) -> DockerfileRequest:
@@ -299,6 +299,144 @@ def test_wrong_arguments_of_from_dockerfile_are_refused_when_the_chain_is_writte
 def test_the_class_is_no_image() -> None:
     with pytest.raises(InvalidTypeError, match="dockerfile_commands extends an image"):
         Image.dockerfile_commands("RUN a")  # pyright: ignore[reportArgumentType]
+
+
+# -- lines that come with a base, and its own
+
+
+def test_setup_lines_follow_the_base_of_a_registry() -> None:
+    lines = ["RUN ln -s /usr/bin/python3 /usr/bin/python", "USER app"]
+    frontend = Frontend()
+    made = compiled(
+        Image.from_registry("debian:12", setup_dockerfile_commands=lines).run_commands("after"), frontend
+    )
+    assert frontend.text == "FROM base\n" + "\n".join(lines) + "\n"
+    assert frontend.request.filename == "setup_dockerfile_commands"
+    assert made.sources == ["docker-image://docker.io/library/debian:12"]
+    assert made.commands == ["made", "after"]
+
+
+def test_a_base_that_is_forced_forces_its_setup_lines() -> None:
+    image = Image.from_registry("debian:12", setup_dockerfile_commands=["RUN a"], force_build=True)
+    assert asked(image).options == (("no-cache", ""),)
+
+
+@pytest.mark.parametrize("lines", [[], [""], ()])
+def test_no_setup_lines_are_no_step(lines: list[str]) -> None:
+    frontend = Frontend()
+    compiled(Image.from_registry("debian:12", setup_dockerfile_commands=lines), frontend)
+    assert frontend.requests == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("RUN a", "setup_dockerfile_commands must be a list of strings, not str: 'RUN a'"),
+        (["RUN a", 1], "setup_dockerfile_commands must only contain strings, not int"),
+    ],
+)
+def test_wrong_setup_lines_are_refused_when_the_chain_is_written(lines: Any, says: str) -> None:
+    for factory in (Image.from_registry, Image.from_gcp_artifact_registry, Image.from_aws_ecr):
+        with pytest.raises(InvalidTypeError, match=says):
+            factory("debian:12", setup_dockerfile_commands=lines)
+
+
+ONBUILD = {"os": "linux", "architecture": "amd64", "config": {"OnBuild": ["RUN first"], "Env": ["A=b"]}}
+
+
+def test_the_onbuild_instructions_of_a_base_are_run_where_there_is_an_engine() -> None:
+    frontend = Frontend(config=lambda document: document["config"].pop("OnBuild"))
+    frontend.config = ONBUILD
+    made = compiled(Image.from_registry("debian:12").run_commands("after"), frontend)
+    assert (frontend.text, made.commands) == ("FROM base\n", ["made", "after"])
+    assert b"RUN first" in frontend.request.base_config
+    assert "OnBuild" not in made.config
+
+
+def test_without_an_engine_the_user_is_told_that_they_are_not_run() -> None:
+    made = compiled(Image.from_registry("debian:12").run_commands("after"), Answers(config=ONBUILD))
+    assert made.commands == ["after"]
+    (note,) = made.definition.notes
+    assert "the ONBUILD instructions of the base are not run here" in note
+
+
+# -- from_dockerfile: a Python on top, a login for its bases
+
+
+def test_a_python_is_added_on_top_of_a_dockerfile() -> None:
+    image = Image.from_dockerfile("D", add_python="3.12")
+    made = compiled(image, Frontend(tree={"D": b"FROM a\n"}))
+    assert made.commands == ["made"]
+    assert any("cpython-3.12" in source for source in made.sources)
+    assert made.definition.image_config.count(b"TERMINFO_DIRS=") >= 1
+
+
+def test_without_anything_on_top_the_config_is_byte_for_byte_what_came_back() -> None:
+    def config(document: dict[str, Any]) -> None:
+        document["unknown"] = {"z": 1, "a": 2}
+
+    frontend = Frontend(config, tree={"D": b"FROM a\n"})
+    image = Image.from_dockerfile("D")
+    theirs = frontend.dockerfile(asked(image, tree={"D": b"FROM a\n"})).config
+    assert compiled(image, frontend).definition.image_config == theirs
+    labelled = compiled(image, frontend, options=BuildOptions(labels=(("a", "b"),)))
+    assert labelled.config["Labels"] == {"a": "b"}
+
+
+LOGIN = Secret.from_dict({"REGISTRY_USERNAME": "u", "REGISTRY_PASSWORD": "p"})
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("FROM example.com/a:1\n", "example.com"),
+        ("FROM --platform=linux/amd64 example.com/a AS b\nFROM b\nFROM scratch\n", "example.com"),
+        ("ARG HOST=example.com\nARG TAG\nFROM ${HOST}/a:$TAG\n", "example.com"),
+        ("ARG BASE=other.com/x\nFROM $BASE\n", "third.com"),
+        ("FROM debian\n", "docker.io"),
+    ],
+)
+def test_a_login_is_for_the_registry_of_the_bases(text: str, host: str) -> None:
+    logins: list[Any] = []
+
+    class Noting(Frontend):
+        def login(self, login: Any) -> None:
+            assert not self.order
+            logins.append(login)
+
+    args = {"TAG": "1", "BASE": "third.com/y"}
+    image = Image.from_dockerfile("D", registry_secret=LOGIN, build_args=args)
+    compiled(image, Noting(tree={"D": text.encode()}))
+    assert [one.host for one in logins] == [host]
+
+
+def test_a_login_for_bases_of_several_registries_is_refused() -> None:
+    image = Image.from_dockerfile("D", registry_secret=LOGIN)
+    with pytest.raises(InvalidError, match=r"the bases of D are in docker\.io, example\.com"):
+        compiled(image, Frontend(tree={"D": b"FROM debian\nFROM example.com/a\n"}))
+
+
+def test_where_a_login_cannot_be_served_the_refusal_says_how_to_log_in() -> None:
+    frontend = Frontend(refuse=DockerfileError("pull access denied"), tree={"D": b"FROM example.com/a\n"})
+    frontend.has_secret_values = False
+    with pytest.raises(DockerfileError, match=r"pull access denied[\s\S]*docker login[\s\S]*example\.com"):
+        compiled(Image.from_dockerfile("D", registry_secret=LOGIN), frontend)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"add_python": 3.12}, "add_python"),
+        ({"add_python": ""}, "add_python is empty"),
+        ({"registry_secret": "x"}, "secret"),
+        ({"registry_secret": Secret.from_dict({"A": "b"})}, "REGISTRY_USERNAME"),
+    ],
+)
+def test_a_wrong_python_or_login_is_refused_when_the_chain_is_written(
+    options: Mapping[str, Any], says: str
+) -> None:
+    with pytest.raises((InvalidError, TypeError), match=says):
+        Image.from_dockerfile("D", **options)
 
 
 # -- what COPY and ADD read
