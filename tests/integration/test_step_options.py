@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -79,6 +82,8 @@ image = Image.merge(
     slim.poetry_install_from_file("poetry/pyproject.toml", ignore_lockfile=True, poetry_version="2.1.4", force_build=True),
     slim.dockerfile_commands("RUN date +%N > /then", force_build=True),
     Image.from_dockerfile("Given", force_build=True),
+    Image.from_registry("busybox:latest", force_build=True).run_commands("date > /forced-base"),
+    Image.from_scratch(force_build=True).add_local_file("needs.txt", "/forced-scratch", copy=True),
     slim.run_commands("echo not forced"),
 )
 """
@@ -90,7 +95,7 @@ def test_a_forced_step_runs_again_and_no_other(frontend: Tools, project: Callabl
     again = frontend.gateway(context, progress="rawjson").ok()
     ran = "\n".join(again.not_cached())
     for text in ("date +%N > /now", "sl", "pip_install six", "requirements", "pyproject", "uv_pip_install", "uv_sync",
-                 "poetry", "date +%N > /then", "date +%N > /given"):  # fmt: skip
+                 "poetry", "date +%N > /then", "date +%N > /given", "date > /forced-base", "/forced-scratch"):  # fmt: skip
         assert text in ran
     assert "not forced" not in ran
 
@@ -172,3 +177,86 @@ def test_pips_flags_choose_where_a_package_comes_from(
     out = tmp_path / "out"
     frontend.gateway(context, f"--output=type=local,dest={out}").ok()
     assert [(out / f"version{number}").read_text().strip() for number in range(3)] == ["1.0", "1.0", "2.0rc1"]
+
+
+# -- what a project's installers choose from it
+
+GROUPED = (
+    "[project]\nname = 'app'\nversion = '1'\nrequires-python = '>=3.11'\ndependencies = ['six==1.16.0']\n"
+    "[project.optional-dependencies]\nweb = ['idna==3.10']\n[dependency-groups]\ntools = ['iniconfig==2.0.0']\n"
+)
+POETRY_GROUPS = (
+    POETRY.replace("[[tool", "[tool.poetry.group.web]\noptional = true\n[[tool", 1)
+    + "[tool.poetry.group.web.dependencies]\nidna = '3.10'\n[tool.poetry.group.dev.dependencies]\niniconfig = '2.0.0'\n"
+)
+CHOICES = """
+chains = {
+    "uv": slim.uv_sync("uv", extras=["web"], groups=["tools"], frozen=False, extra_options="--no-dev", uv_version="0.9.5"),
+    "uv alone": slim.uv_sync("uv", uv_version="0.9.5"),
+    "uv pip": slim.uv_pip_install("six==1.16.0", requirements=["idna.txt"], uv_version="0.9.5"),
+    "poetry with": slim.poetry_install_from_file("poetry/pyproject.toml", ignore_lockfile=True, with_=["web"], poetry_version="2.1.4"),
+    "poetry only": slim.poetry_install_from_file("poetry/pyproject.toml", ignore_lockfile=True, only=["dev"], poetry_version="2.1.4"),
+    "poetry locked": slim.poetry_install_from_file("poetry/pyproject.toml", "elsewhere.lock", poetry_version="2.1.4", without=["dev"]),
+}
+tell = "python -c 'import importlib.util as u; print(*[n for n in (\\"six\\", \\"idna\\", \\"iniconfig\\") if u.find_spec(n)])' > /found"
+image = Image.from_scratch()
+for name, chain in chains.items():
+    image = image.copy_from(chain.run_commands(tell), "/found", f"/{name}")
+"""
+
+
+def test_groups_extras_and_locks_of_projects(
+    frontend: Tools, project: Callable[..., Path], tmp_path: Path
+) -> None:
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True, capture_output=True)
+    context = project(
+        START + CHOICES,
+        **{"uv/pyproject.toml": GROUPED, "poetry/pyproject.toml": POETRY_GROUPS, "idna.txt": "idna==3.10\n"},
+    )
+    python = tmp_path / "venv/bin/python"
+    subprocess.run([python, "-m", "pip", "install", "-q", "poetry==2.1.4"], check=True, capture_output=True)
+    subprocess.run(
+        [tmp_path / "venv/bin/poetry", "lock"], cwd=context / "poetry", check=True, capture_output=True
+    )
+    (context / "poetry/poetry.lock").rename(context / "elsewhere.lock")
+    out = tmp_path / "out"
+    frontend.gateway(context, f"--output=type=local,dest={out}").ok()
+    found = {path.name: set(path.read_text().split()) for path in out.iterdir()}
+    assert found == {
+        "uv": {"six", "idna", "iniconfig"},
+        "uv alone": {"six"},
+        "uv pip": {"six", "idna"},
+        "poetry with": {"six", "idna", "iniconfig"},
+        "poetry only": {"iniconfig"},
+        "poetry locked": {"six"},
+    }
+
+
+SETTLED = """
+def greet(image, name, punctuation):
+    return image.run_commands(f"echo hello {name}{punctuation} > /greeting")
+
+image = (
+    Image.from_registry("busybox:latest")
+    .pipe(greet, "you", punctuation="!")
+    .healthcheck("test -f /greeting", interval=10, timeout=2, start_period=3, start_interval=1, retries=4)
+)
+"""
+
+
+def test_a_pipe_and_a_healthcheck(docker: Tools, project: Callable[..., Path]) -> None:
+    docker.docker_build(project(START + SETTLED), "--tag=llb-test-settled").ok()
+    assert (
+        docker.run("docker", "run", "--rm", "llb-test-settled", "cat", "/greeting").ok().text
+        == "hello you!\n"
+    )
+    seen = docker.run("docker", "inspect", "--format={{json .Config.Healthcheck}}", "llb-test-settled").ok()
+    second = 1_000_000_000
+    assert json.loads(seen.stdout) == {
+        "Test": ["CMD-SHELL", "test -f /greeting"],
+        "Interval": 10 * second,
+        "Timeout": 2 * second,
+        "StartPeriod": 3 * second,
+        "StartInterval": second,
+        "Retries": 4,
+    }
