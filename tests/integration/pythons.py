@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 MODULE = "github.com/kluctl/go-embed-python@v0.0.0-3.11.11-20241219-1"
-SITE = "python/lib/python3.11/site-packages/"
 
 
 @dataclass(slots=True)
@@ -63,48 +62,52 @@ def serving(folder: Path) -> Generator[Mirror]:
         thread.join()
 
 
+Files = Iterator[tuple[tarfile.TarInfo, bytes]]
+
+
 def python_archive(folder: Path) -> bytes:
-    """The archive, as an `install_only.tar.gz` is: everything below `python/`."""
+    """The archive, as an `install_only.tar.gz` is: everything below `python/`, pip included."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w:gz", compresslevel=1) as archive:
+        for info, data in (*python_files(folder), *pip_files(folder)):
+            info.name = f"python/{info.name}"
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return target.getvalue()
+
+
+def python_files(folder: Path) -> Files:
+    """The files of a real CPython 3.11, relative to where it is."""
     (folder / "go.mod").write_text("module x\n\ngo 1.21\n")
     downloaded = subprocess.run(
         ["go", "mod", "download", "-json", MODULE], cwd=folder, check=True, capture_output=True, timeout=300
     )
     root = Path(json.loads(downloaded.stdout)["Dir"]) / "python/internal/data/linux-amd64"
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w:gz", compresslevel=1) as archive:
-        for entry in json.loads((root / "files.json").read_bytes())["files"]:
-            info = tarfile.TarInfo(f"python/{entry['name']}")
-            info.mode = entry["perm"] & 0o777
-            if entry["perm"] & 1 << 31:
-                info.type = tarfile.DIRTYPE
-                archive.addfile(info)
-            elif "symlink" in entry:
-                info.type, info.linkname = tarfile.SYMTYPE, entry["symlink"]
-                archive.addfile(info)
-            else:
-                source = root / f"{entry['name']}.gz"
-                data = (
-                    gzip.decompress(source.read_bytes())
-                    if source.exists()
-                    else (root / entry["name"]).read_bytes()
-                )
-                _file(archive, info, data)
-        for name, data in _pip(folder):
-            _file(archive, tarfile.TarInfo(SITE + name), data)
-    return target.getvalue()
+    for entry in json.loads((root / "files.json").read_bytes())["files"]:
+        info = tarfile.TarInfo(entry["name"])
+        info.mode = entry["perm"] & 0o777
+        data = b""
+        if entry["perm"] & 1 << 31:
+            info.type = tarfile.DIRTYPE
+        elif "symlink" in entry:
+            info.type, info.linkname = tarfile.SYMTYPE, entry["symlink"]
+        else:
+            source = root / f"{entry['name']}.gz"
+            data = (
+                gzip.decompress(source.read_bytes())
+                if source.exists()
+                else (root / entry["name"]).read_bytes()
+            )
+        yield info, data
 
 
-def _file(archive: tarfile.TarFile, info: tarfile.TarInfo, data: bytes) -> None:
-    info.size = len(data)
-    archive.addfile(info, io.BytesIO(data))
-
-
-def _pip(folder: Path) -> Iterator[tuple[str, bytes]]:
+def pip_files(folder: Path) -> Files:
+    """pip, in that Python's site-packages."""
     uv = Path(sys.executable).with_name("uv")
     target = folder / "pip"
-    subprocess.run(
-        [str(uv), "pip", "install", "--quiet", "--target", str(target), "pip"], check=True, timeout=120
-    )
+    command = [str(uv), "pip", "install", "--quiet", "--target", str(target), "pip"]
+    subprocess.run(command, check=True, timeout=120)
     for path in sorted(target.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts and path.relative_to(target).parts[0] != "bin":
-            yield str(path.relative_to(target)), path.read_bytes()
+        below = path.relative_to(target)
+        if path.is_file() and "__pycache__" not in below.parts and below.parts[0] != "bin":
+            yield tarfile.TarInfo(f"lib/python3.11/site-packages/{below}"), path.read_bytes()
