@@ -89,7 +89,7 @@ class PoetryInstall(RunStep):
                 for option, given in zip(("with", "without", "only"), groups, strict=True)
                 if given
             ],
-            "--compile",
+            "" if self.old_installer else "--compile",  # it installs with pip, which compiles by itself
         )
         text = f"{self.method} {self.project}"
         return run(self, below, build, command, text, mounts=mounts, options=self.options)

@@ -33,6 +33,8 @@ class Recipe(Value):
     """What `add_python` takes: series, and its builds for glibc and musl (`VERSION+RELEASE`; empty: none)."""
     poetry: str
     """What `poetry_install_from_file` means by `latest`: a version specifier, or empty for no limit."""
+    uv: str
+    """The version of uv that `uv_pip_install` and `uv_sync` use where nobody asks for one."""
 
     def python(self, version: str) -> str:
         """The tag's version for what was asked for: `3.12` is its patch release, `3.12.4` stays.
@@ -59,6 +61,7 @@ class Recipe(Value):
 _BUILD_TOOLS = ("gcc", "gfortran", "build-essential")
 _TOOLS = ("pip", "wheel", "uv")
 _SLEEP = ("sleep", "172800")
+_UV = "0.13.9"
 
 _ADDED = (
     ("3.10", "3.10.13+20240224", "3.10.19+20251209"),
@@ -83,6 +86,7 @@ RECIPES = {
             micromamba="1.3.1-bullseye-slim",
             added=_ADDED[:3],
             poetry="~=1.7",
+            uv=_UV,
         ),
         Recipe(
             version="2024.04",
@@ -94,6 +98,7 @@ RECIPES = {
             micromamba="1.5.8-bookworm-slim",
             added=_ADDED[:3],
             poetry="~=1.7",
+            uv=_UV,
         ),
         Recipe(
             version="2024.10",
@@ -105,6 +110,7 @@ RECIPES = {
             micromamba="1.5.10-bookworm-slim",
             added=_ADDED[:4],
             poetry="~=1.7",
+            uv=_UV,
         ),
         Recipe(
             version="2025.06",
@@ -122,6 +128,7 @@ RECIPES = {
             micromamba="2.1.1-debian12-slim",
             added=_ADDED,
             poetry="",
+            uv=_UV,
         ),
         Recipe(
             version="2026.10",
@@ -141,6 +148,7 @@ RECIPES = {
                 ("3.15t", "3.15.1t+20261021", ""),
             ),
             poetry="",
+            uv=_UV,
         ),
     )
 }

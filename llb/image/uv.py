@@ -1,8 +1,8 @@
 """Python packages and projects with uv: `uv_pip_install`, `uv_sync`.
 
-uv comes from its wheel on PyPI, in the version below, fetched by the image's own pip: where pip gets packages
-from, uv comes from too, whatever mirror that is. It is mounted for the commands that need it, and is in no
-layer. Where there is no pip, `uv_version` names an image to take it from.
+uv comes from its wheel on PyPI, in the version that the recipe pins, fetched by the image's own pip: where
+pip gets packages from, uv comes from too, whatever mirror that is. It is mounted for the commands that need
+it, and is in no layer. Where there is no pip, `uv_version` names an image to take it from.
 """
 
 from __future__ import annotations
@@ -42,9 +42,6 @@ if TYPE_CHECKING:
     from llb.image.build import Build
     from llb.image.secrets import Secret
 
-UV_VERSION = "0.13.9"
-"""What is taken where nobody asks for a version. An upgrade changes the steps of every user."""
-
 _TOOL = f"{ROOM}/uv"
 _TEMPORARY = f"{ROOM}/tmp"  # noqa: S108 (a mount)
 _CACHE = "/root/.cache/uv"
@@ -81,13 +78,14 @@ class UvStep(RunStep):
     """A step that runs uv."""
 
     uv_version: str
+    """Empty: what the recipe says. With a slash: an image."""
 
     @property
     def vertices(self) -> int:
         return 1
 
     def announce(self, build: Build) -> None:
-        build.want_tool(f"uv {self.uv_version}")
+        build.want_tool(f"uv {self._wanted(build)}")
         if "/" in self.uv_version:
             build.want_base(str(parse_reference(self.uv_version)), build.platform)
 
@@ -124,16 +122,19 @@ class UvStep(RunStep):
         )
         return run(self, below, build, command, text, mounts=(*given, *mounts), options=self.options)
 
+    def _wanted(self, build: Build) -> str:
+        return self.uv_version or build.recipe.uv
+
     def _tool(self, below: Lowered, build: Build) -> Mount:
         """uv, mounted."""
-        version = self.uv_version
+        version = self._wanted(build)
         state = build.tool(f"uv {version}", lambda: self._fetched(below, build))
         if "/" in version:
             return graph.bind(f"{_TOOL}/bin/uv", state, source="/uv", readonly=True)
         return graph.bind(_TOOL, state, source=_TOOL, readonly=True)
 
     def _fetched(self, below: Lowered, build: Build) -> State:
-        version = self.uv_version
+        version = self._wanted(build)
         if "/" in version:
             from llb.image.bases import FromRegistry  # which knows about named contexts and digests
 
@@ -239,15 +240,15 @@ def _version(value: str | None) -> str:
         InvalidError: it is neither.
     """
     if value is None:
-        return UV_VERSION
-    example = f'uv_version="{UV_VERSION}"'
+        return ""
+    example = 'uv_version="0.13.9"'
     found = arguments.text("uv_version", value, example)
     if "/" in found:
         parse_reference(found)
     elif not _VERSION.issuperset(found) or found.startswith("-"):
         raise InvalidError(
             f"uv_version is no version: {arguments.shown(found)}",
-            hint=f'Write {example}, or an image that has /uv: "ghcr.io/astral-sh/uv:{UV_VERSION}".',
+            hint=f'Write {example}, or an image that has /uv: "ghcr.io/astral-sh/uv:0.13.9".',
         )
     return found
 
@@ -295,7 +296,7 @@ class Uv(Chain):
             extra_options: further options, put in the command as they are.
             uv_version: a version of uv on the index that pip uses, `"latest"` for whichever that has, or an
                 image with uv as `/uv`, such as `"ghcr.io/astral-sh/uv:0.13.9"`, for bases without pip.
-                Default: the version that this library is pinned to.
+                Default: the version that the builder version pins.
             env: environment variables of this step only; those whose value is None are left out.
             secrets: given to this step only, as environment variables; later ones win.
             gpu: a GPU of the builder for this step: `"any"`, or a type such as `"A100"` or `"A100:1"`.
@@ -355,7 +356,7 @@ class Uv(Chain):
             extra_options: further options of `uv sync`, put in the command as they are.
             uv_version: a version of uv on the index that pip uses, `"latest"` for whichever that has, or an
                 image with uv as `/uv`, such as `"ghcr.io/astral-sh/uv:0.13.9"`, for bases without pip.
-                Default: the version that this library is pinned to.
+                Default: the version that the builder version pins.
             env: environment variables of this step only; those whose value is None are left out.
             secrets: given to this step only, as environment variables; later ones win.
             gpu: a GPU of the builder for this step: `"any"`, or a type such as `"A100"` or `"A100:1"`.

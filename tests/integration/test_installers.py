@@ -22,10 +22,12 @@ from typing import Any, ClassVar
 
 import pytest
 
+from llb.image.recipes import DEFAULT_RECIPE, RECIPES
 from tests.integration.canary import CANARY
 from tests.integration.tools import Tools
 
 SLIM = "from llb import Image, Secret\nslim = Image.from_registry('python:3.11-slim-bookworm')\n"
+UV = RECIPES[DEFAULT_RECIPE].uv
 SITE = "usr/local/lib/python3.11/dist-packages"
 GENUINE = "usr/local/lib/python3.11/site-packages"
 
@@ -86,6 +88,16 @@ def test_requirement_files_with_all_that_they_include(frontend: Tools, project: 
     files["requirements/dev.txt"] = "idna # in another order\n\n-c ../pins.txt\n-r base.txt"
     again = frontend.gateway(project(image, **files), progress="rawjson").ok()
     assert again.not_cached() == []
+
+
+def test_docker_build_reads_them_too(docker: Tools, project: Callable[..., Path]) -> None:
+    image = SLIM + "image = slim.pip_install_from_requirements('requirements/dev.txt')\n"
+    files = {"requirements/dev.txt": "-r ../more.txt\n", "more.txt": "six==1.16.0\n"}
+    docker.docker_build(project(image, **files), "--network=host", "--tag=llb-test-requirements").ok()
+    shown = docker.run(
+        "docker", "run", "--rm", "llb-test-requirements", "python", "-c", "import six; print(six.__version__)"
+    )
+    assert shown.ok().stdout == b"1.16.0\n"
 
 
 def test_the_dependencies_of_a_project(frontend: Tools, project: Callable[..., Path]) -> None:
@@ -574,10 +586,8 @@ def test_each_parameter_of_poetry(
 
 
 def test_uv_of_an_image_that_has_it(frontend: Tools, project: Callable[..., Path]) -> None:
-    from llb.image.uv import UV_VERSION
-
     tool = (
-        f"fetched = slim.run_commands('python -m pip install --no-deps --target /t uv=={UV_VERSION}')\n"
+        f"fetched = slim.run_commands('python -m pip install --no-deps --target /t uv=={UV}')\n"
         "image = Image.from_scratch().copy_from(fetched, '/t/bin/uv', '/uv')\n"
     )
     reference = f"{frontend.registry}/test/uv:1"

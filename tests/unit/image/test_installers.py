@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tomllib
 from collections.abc import Callable, Mapping
@@ -12,9 +13,11 @@ import pytest
 
 from llb.errors import InvalidError, InvalidTypeError, LLBError, LocalFileError, NotFoundError
 from llb.image import BuildOptions, Image, LocalDirectory, Secret
-from llb.image.uv import UV_VERSION
+from llb.image.recipes import DEFAULT_RECIPE, RECIPES
 from llb.pb import ops_pb2 as pb
 from tests.unit.image.vertices import Answers, Compiled, base, compiled
+
+UV_VERSION = RECIPES[DEFAULT_RECIPE].uv
 
 
 def files_of(result: Compiled) -> dict[str, str]:
@@ -171,10 +174,40 @@ class TestRequirementFiles:
         assert "pip_install_from_requirements" in message
         assert "test_installers.py:" in message
 
-    def test_an_unreadable_file_is_refused_with_the_reason(self, tmp_path: Path) -> None:
+    def test_what_is_no_file_is_refused_with_the_reason(self, tmp_path: Path) -> None:
+        chain = base().pip_install_from_requirements("requirements.txt")
         (tmp_path / "requirements.txt").symlink_to("requirements.txt")
-        with pytest.raises(LocalFileError, match="lead in a circle"):
-            compiled(base().pip_install_from_requirements("requirements.txt"), LocalDirectory(tmp_path))
+        with pytest.raises(LocalFileError, match=r"requirements\.txt lead in a circle"):
+            compiled(chain, LocalDirectory(tmp_path))
+        (tmp_path / "requirements.txt").unlink()
+        os.mkfifo(tmp_path / "requirements.txt")
+        with pytest.raises(LocalFileError, match=r"requirements\.txt is no regular file"):
+            compiled(chain, LocalDirectory(tmp_path))
+
+    def test_a_file_that_cannot_be_read_is_told_with_the_line_that_includes_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "requirements.txt").write_text("-r more.txt")
+        (tmp_path / "more.txt").touch()
+
+        class Locked(LocalDirectory):
+            def read(self, context: str, path: str) -> bytes:
+                if path == "more.txt":
+                    raise LocalFileError(f"the file {path} cannot be read: Permission denied")
+                return super().read(context, path)
+
+        with pytest.raises(LocalFileError, match=r"more\.txt cannot be read: Permission denied") as caught:
+            compiled(base().pip_install_from_requirements("requirements.txt"), Locked(tmp_path))
+        assert "(requirements.txt, line 1 includes it)" in str(caught.value)
+
+    def test_files_of_the_disk(self, tmp_path: Path) -> None:
+        (tmp_path / "more").mkdir()
+        (tmp_path / "requirements.txt").write_text("-r more/a.txt")
+        (tmp_path / "more/a.txt").write_text("-c b.txt\nsix")
+        (tmp_path / "more/b.txt").write_text("six<2")
+        chain = base().pip_install_from_requirements(tmp_path / "requirements.txt")
+        files = files_of(compiled(chain, LocalDirectory(tmp_path)))
+        assert files == {"/requirements.txt": "-c constraints.txt\nsix\n", "/constraints.txt": "six<2\n"}
 
     @pytest.mark.parametrize(
         ("call", "words"),
@@ -672,6 +705,14 @@ class TestUvSync:
         ]
         assert [line.split(" ")[0] for line in result.history] == ["COPY", "RUN", "ENV"]
 
+    def test_a_workspace_of_the_disk(self, tmp_path: Path) -> None:
+        for name, data in workspace().items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_bytes(data or b"")
+        assert "/.uv/deep/a/b/pyproject.toml" in files_of(
+            compiled(base().uv_sync(), LocalDirectory(tmp_path))
+        )
+
     def test_frozen_only_with_a_lock_and_only_if_asked(self) -> None:
         assert "--frozen" not in synced(workspace(), frozen=False).commands[-1]
         tree = workspace()
@@ -803,6 +844,7 @@ class TestPoetry:
         )
         old = poetry(old_installer=True).commands[-1]
         assert "-m poetry config --local experimental.new-installer false && POETRY_VIRTUALENVS" in old
+        assert "--compile" not in old  # which that one does by itself, and had no option for
 
     def test_what_goes_along(self) -> None:
         files = files_of(poetry(lock="the lock"))
