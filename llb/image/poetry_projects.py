@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 
 from llb.errors import InvalidError, NotFoundError
-from llb.image.projects import parse_toml, table, toml_lines
+from llb.image.projects import members, parse_toml, table, toml_lines
 from llb.image.uv_projects import read_optional
 
 TYPE_CHECKING = False
@@ -70,18 +70,19 @@ def read_project(
 def _reduced(document: dict[str, Any], path: str) -> bytes:
     """What poetry reads of a `pyproject.toml`. Names and versions must be there, whatever they are."""
     kept: dict[str, Any] = {}
+    has_dynamic_version = "version" in members(document, path, "project", "dynamic")
     project = table(document, path, "project")
     if project:
         kept["project"] = {key: project[key] for key in _PROJECT if key in project}
         kept["project"]["name"] = project.get("name", "project")
-        if "version" not in kept["project"].get("dynamic", ()):
+        if not has_dynamic_version:
             kept["project"]["version"] = "0"
     poetry = table(document, path, "tool", "poetry")
     if poetry:
         reduced = {key: poetry[key] for key in _POETRY if key in poetry}
         if not project:
             reduced |= {"name": poetry.get("name", "project"), "description": "", "authors": []}
-        if not project or "version" in kept["project"].get("dynamic", ()):
+        if not project or has_dynamic_version:
             reduced["version"] = "0"
         kept["tool"] = {"poetry": reduced}
     if "dependency-groups" in document:

@@ -65,6 +65,18 @@ def table(document: dict[str, Any], path: str, *keys: str) -> dict[str, Any]:
     return found  # pyright: ignore[reportUnknownVariableType]
 
 
+def members(document: dict[str, Any], path: str, *keys: str) -> list[Any]:
+    """A list of a document; empty if it is not there.
+
+    Raises:
+        InvalidError: something else is there.
+    """
+    found: object = table(document, path, *keys[:-1]).get(keys[-1], [])
+    if not isinstance(found, list):
+        raise InvalidError(f"{path}: {'.'.join(keys)} is not a list")
+    return found  # pyright: ignore[reportUnknownVariableType]
+
+
 def normalized(name: str) -> str:
     """A project's name, or that of its extras, as they are compared."""
     parts = name.lower().replace("_", "-").replace(".", "-").split("-")
@@ -79,7 +91,7 @@ def dependencies(document: dict[str, Any], groups: Sequence[str], path: str) -> 
     """
     project = table(document, path, "project")
     if "dependencies" not in project:
-        if "dependencies" in (project.get("dynamic") or ()):
+        if "dependencies" in members(document, path, "project", "dynamic"):
             raise InvalidError(
                 f"{path}: the dependencies are dynamic: only the project's build finds them out",
                 hint="Write dependencies = […] below [project], or use pip_install_from_requirements.",

@@ -6,7 +6,7 @@ import posixpath
 
 from llb._value import Value
 from llb.errors import InvalidError, LocalFileError, UnsupportedError
-from llb.image.projects import normalized, parse_toml, requirement_name, table, toml_lines
+from llb.image.projects import members, normalized, parse_toml, requirement_name, table, toml_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,8 +73,10 @@ def read_project(build: Build, directory: str, *, frozen: bool, options: str) ->
         _check_sources(found, inside, options, is_root=False)
         files.append((name, _reduced(found, inside)))
     uv = table(document, path, "tool", "uv")
-    indexes: list[Any] = uv.get("index") or []
-    defaults = [isinstance(one, dict) and one.get("default") is True for one in indexes]  # pyright: ignore[reportUnknownMemberType]
+    defaults = [
+        isinstance(one, dict) and one.get("default") is True  # pyright: ignore[reportUnknownMemberType]
+        for one in members(document, path, "tool", "uv", "index")
+    ]
     has_index = "index-url" in uv or True in defaults
     return UvProject(tuple(files), lock is not None, has_index)
 
@@ -164,11 +166,9 @@ def _check_lock(lock: bytes, document: dict[str, Any], path: str, lock_path: str
             f"{lock_path} does not belong to {path}: it locks {other}, not {name}",
             hint="Run `uv lock` in the project's directory, or take the lock away.",
         )
-    project = table(document, path, "project")
-    listed: list[Any] = list(project.get("dependencies") or ())
-    extras: dict[str, list[Any]] = project.get("optional-dependencies") or {}
-    for more in extras.values():
-        listed += more
+    listed = list(members(document, path, "project", "dependencies"))
+    for extra in table(document, path, "project", "optional-dependencies"):
+        listed += members(document, path, "project", "optional-dependencies", extra)
     for one in listed:
         wanted = requirement_name(one) if isinstance(one, str) else ""
         if wanted and wanted != name and f'{{ name = "{wanted}"' not in root:

@@ -279,6 +279,7 @@ class TestPyproject:
             ("[project]\ndependencies = 'six'", [], ["project.dependencies is not a list of strings"]),
             ("[project]\ndependencies = ['--pre']", [], ["cannot hold options: '--pre'", "extra_options"]),
             ("project = 1", [], ["[project] is not a table"]),
+            ("[project]\ndynamic = 1", [], ["project.dynamic is not a list"]),
             (
                 "[project]\nname = 'x'\ndependencies = [\"x[a]; python_version > '3'\"]",
                 [],
@@ -906,6 +907,7 @@ class TestPoetry:
         [
             ("[tool.x]\ny = 1", {}, ["is no project of poetry"]),
             ("[tool", {}, ["d/pyproject.toml, line 1", "not TOML"]),
+            ("[project]\ndynamic = 'version'", {}, ["d/pyproject.toml: project.dynamic is not a list"]),
             (POETRY_PROJECT, {"with_": ["docs"]}, ["takes local from a local path", "../local", "without="]),
             (POETRY_PROJECT, {"only": ["docs"]}, ["takes local from a local path"]),
             (POETRY_PROJECT.replace("optional = true", ""), {}, ["takes local from a local path"]),
