@@ -183,27 +183,30 @@ class ImageBuild:
                 pending = self._bridge.solve(
                     definition.to_bytes(),
                     cache_imports=options.cache_imports,
-                    # A secret that the client does not send is told of with all that it has to send.
-                    evaluate=bool(definition.secrets),
+                    # A secret that the client does not send is told of with all that it has to send, a device
+                    # that the engine has not with those that it has.
+                    evaluate=bool(definition.secrets or definition.devices),
                 )
                 solved.append((definition, pending))
                 clock.tick(f"compiled for {platform}")
         finally:
             self._note_unused(options, file, resolver.declared_arguments)
-        return self._result(options, solved)
+        return self._result(options, solved, resolver)
 
     def _source_file(self, filename: str) -> SourceFile | None:
         data = self.files.get(filename)
         return SourceFile(filename, data) if data is not None else None
 
     @staticmethod
-    def _result(options: Options, solved: list[tuple[ImageDefinition, Pending[Result]]]) -> Result:
+    def _result(
+        options: Options, solved: list[tuple[ImageDefinition, Pending[Result]]], resolver: GatewayResolver
+    ) -> Result:
         refs: list[tuple[str, Ref]] = []
         metadata: dict[str, bytes] = {}
         for definition, pending in solved:
             identifier = str(definition.platform)
             suffix = f"/{identifier}" if options.multi_platform else ""
-            refs.append((identifier, _solved(definition, pending).ref or Ref()))
+            refs.append((identifier, _solved(definition, pending, resolver).ref or Ref()))
             metadata[f"containerimage.config{suffix}"] = definition.image_config
             if definition.base_config:
                 metadata[f"containerimage.base.config{suffix}"] = definition.base_config
@@ -216,10 +219,16 @@ class ImageBuild:
         return Result(refs[0][1], metadata=tuple(metadata.items()))
 
 
-def _solved(definition: ImageDefinition, pending: Pending[Result]) -> Result:
+def _solved(definition: ImageDefinition, pending: Pending[Result], resolver: GatewayResolver) -> Result:
     try:
         return pending.result()
     except RpcError as error:
+        if definition.devices:
+            from frontend.devices import refused
+
+            told = refused(error, definition, resolver.device_questions)
+            if told is not error:
+                raise told from None
         if definition.secrets:
             raise report.with_secrets(error, definition.secrets) from None
         raise

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, TypeVar
 
     from frontend.bases import BaseQuestions
+    from frontend.devices import DeviceQuestions
     from frontend.environment import Environment
     from frontend.options import Options
     from frontend.project import Project
@@ -71,6 +72,7 @@ class GatewayResolver(Resolver):
         self._dockerfiles: dict[DockerfileRequest, AskedDockerfile] = {}
         self.declared_arguments: frozenset[str] = frozenset()
         """Build arguments that Dockerfiles of this build declare."""
+        self._device_questions: DeviceQuestions | None = None
 
     def project(self) -> bytes | None:
         return None if "context" in self._inputs else self._project.data()
@@ -179,6 +181,20 @@ class GatewayResolver(Resolver):
     def dockerfile(self, request: DockerfileRequest) -> ResolvedDockerfile:
         solved = self._ask_dockerfile(request).result()
         return ResolvedDockerfile(solved.definition, solved.config, solved.base_config)
+
+    # -- devices
+
+    @property
+    def device_questions(self) -> DeviceQuestions:
+        from frontend.devices import DeviceQuestions  # most builds have none
+
+        if self._device_questions is None:
+            source = self._environment.options.get("source", "")
+            self._device_questions = DeviceQuestions(self._bridge, source)
+        return self._device_questions
+
+    def find_devices(self, names: Sequence[str]) -> frozenset[str] | None:
+        return self.device_questions.find(names)
 
     # -- the user's code
 

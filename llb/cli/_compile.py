@@ -184,6 +184,9 @@ def _compile(
         )
     for note in definition.notes:
         click.echo(f"note: {note}", err=True)
+    for entitlement in definition.entitlements:
+        devices = ", ".join([one.name for one in definition.devices])
+        click.echo(f"note: build it with --allow {entitlement}: it uses {devices}", err=True)
     if not definition.ops:
         raise InvalidError(
             "the image is empty: there is nothing to build", hint="Add a file or start from a base."

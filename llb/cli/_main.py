@@ -10,6 +10,7 @@ import click
 
 from llb import __version__
 from llb.cli._compile import compile_command
+from llb.cli._gpu import gpu_command
 from llb.cli._output import NobodyReadsError
 from llb.errors import Excerpt, LLBError
 
@@ -48,6 +49,7 @@ def cli() -> None:
 
 
 cli.add_command(compile_command)
+cli.add_command(gpu_command)
 
 
 def main() -> None:

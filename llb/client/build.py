@@ -27,6 +27,7 @@ from llb.errors import ImageBuildError, InvalidError, LLBError, UnsupportedError
 from llb.gateway import ConnectionLostError, Ref, Result, RpcError, decode_detail, decode_status
 from llb.graph import SINCE, Definition, Platform, missing_capabilities
 from llb.image import BuildOptions, Image, ImageDefinition, compile_to_llb
+from llb.image.devices import ALLOW, explained, uses_devices
 from llb.location import Location
 
 _LOG_LINES = 20
@@ -142,7 +143,7 @@ class _Build:
         session = stack.enter_context(
             self._client.session(*services, shared_key=_shared_key(self._directories["context"]))
         )
-        gateway = self._client.gateway(session=session.id, exports=exports)
+        gateway = self._client.gateway(session=session.id, exports=exports, entitlements=self._entitlements())
         watch: Watch | None = None
         try:
             with gateway as bridge:
@@ -152,6 +153,7 @@ class _Build:
                     self._directories["context"],
                     {name: path for name, path in self._directories.items() if name != "context"},
                     logins=logins,
+                    devices=self._client.devices,
                 )
                 options = request.options.replace(session=session.id)
                 self._compile(resolver, options)
@@ -165,12 +167,19 @@ class _Build:
             record = watch.finish() if watch is not None else Record()
             if session.errors:
                 raise session.errors[0] from None
-            raise build_error(error, record, self._definitions) from None
+            requests = [one for definition in self._definitions for one in definition.devices]
+            told = explained(error.message, requests, ()) if requests else None
+            raise told or build_error(error, record, self._definitions) from None
         except BaseException:
             if watch is not None:
                 watch.finish(timeout=0.2)
             raise
         return Built(compiled, response, watch.finish())
+
+    def _entitlements(self) -> tuple[str, ...]:
+        """What the build must be allowed. Engines that grant no devices may have some that need no grant."""
+        wanted = any(uses_devices(one) for one in (self._image, self._also) if one is not None)
+        return (ALLOW,) if wanted and not all(one.allowed for one in self._client.devices()) else ()
 
     def _directory(self, name: str) -> str:
         if name in self._directories:

@@ -22,10 +22,12 @@ from llb.client.session import Service, Session
 from llb.errors import InvalidTypeError
 from llb.gateway.channel import rpc_error
 from llb.graph import Platform
+from llb.image.devices import EngineDevice
 from llb.pb.control_pb2 import ListWorkersRequest, ListWorkersResponse
 from llb.pb.services import Control
 
 _DEADLINE = 30.0
+_DEVICE_CLASS = "org.mobyproject.buildkit.device.class"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Worker:
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     platforms: tuple[Platform, ...] = ()
     """The first is its own."""
+    devices: tuple[EngineDevice, ...] = ()
+    """What CDI specifications on its machine describe."""
 
 
 def connect(engine: str | Client | None = None, *, tls: TLS | None = None) -> Client:
@@ -128,6 +132,12 @@ class Client:
                             for one in record.platforms
                         ]
                     ),
+                    tuple(
+                        [
+                            EngineDevice(one.Name, one.Annotations.get(_DEVICE_CLASS, ""), one.AutoAllow)
+                            for one in record.CDIDevices
+                        ]
+                    ),
                 )
                 for record in answer.record
             ]
@@ -150,6 +160,14 @@ class Client:
             ref: the build's name, `Gateway.ref`.
         """
         return Events(self.channel, ref)
+
+    def devices(self) -> tuple[EngineDevice, ...]:
+        """The devices that steps can have: what CDI specifications on the engine's machine describe.
+
+        Raises:
+            RpcError: the engine does not answer.
+        """
+        return tuple([device for worker in self.workers()[:1] for device in worker.devices])
 
     def gateway(
         self,
@@ -209,4 +227,4 @@ class Client:
             self.session(FileService(directories), logins) as session,
             self.gateway(session=session.id, internal=True) as bridge,
         ):
-            yield EngineResolver(bridge, root, contexts, logins=logins)
+            yield EngineResolver(bridge, root, contexts, logins=logins, devices=self.devices)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from llb.client.dockerfiles import dockerfile_options
 from llb.client.logins import LoginService
@@ -13,6 +13,7 @@ from llb.gateway.bases import base_error
 from llb.gateway.dockerfile import AskedDockerfile, ask_dockerfile, input_metadata
 from llb.gateway.questions import existing
 from llb.graph import Definition, Platform
+from llb.image.devices import EngineDevice
 from llb.image.logins import RegistryLogin
 from llb.image.resolver import (
     DockerfileRequest,
@@ -36,6 +37,7 @@ class EngineResolver(LocalDirectory):
         inputs: what `input:NAME` stands for in named contexts.
         resolve_mode: how bases are looked up: `default`, `pull` or `local`.
         logins: what the session serves to registries.
+        devices: lists the engine's devices; default: nobody does.
 
     Example:
         ```python
@@ -53,12 +55,15 @@ class EngineResolver(LocalDirectory):
         inputs: Mapping[str, ResolvedContext] | None = None,
         resolve_mode: str = "",
         logins: LoginService | None = None,
+        devices: Callable[[], tuple[EngineDevice, ...]] | None = None,
     ) -> None:
         super().__init__(root, contexts=contexts, capabilities=bridge.ping().result().llb_caps)
         self.bridge = bridge
         self.logins = logins
         self._inputs = dict(inputs or {})
         self._resolve_mode = resolve_mode
+        self._list_devices = devices
+        self._devices: tuple[EngineDevice, ...] | None = None
         self._asked: dict[tuple[str, Platform], Pending[ImageMeta]] = {}
         self._dockerfiles: dict[DockerfileRequest, AskedDockerfile] = {}
 
@@ -123,6 +128,11 @@ class EngineResolver(LocalDirectory):
 
     def exists(self, definition: Definition, paths: Sequence[str]) -> tuple[bool, ...]:
         return existing(self.bridge, definition.to_bytes(), paths)
+
+    def devices(self) -> tuple[EngineDevice, ...] | None:
+        if self._devices is None and self._list_devices is not None:
+            self._devices = self._list_devices()
+        return self._devices
 
     def named(self, name: str, source: str, platform: Platform) -> ResolvedContext | None:
         kind, _, given = source.partition(":")

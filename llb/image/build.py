@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from llb.graph import SecretEnv, SourceFile, State
+    from llb.image.devices import DeviceRequest
     from llb.image.logins import RegistryLogin
     from llb.image.options import BuildOptions
     from llb.image.recipes import Recipe
@@ -55,6 +56,7 @@ class Build(LocalFiles):
         self.documents: dict[Step, bytes] = {}
         """Image configs as BuildKit has written them, of the steps after which nothing has changed them."""
         self._secrets: dict[str, SecretRequest] = {}
+        self._devices: dict[str, Step] = {}
         self._source_files = source_files
         self._index = 0
         self._bases: dict[tuple[str, Platform], ResolvedBase | None] = {}
@@ -160,6 +162,24 @@ class Build(LocalFiles):
     def secrets(self) -> tuple[SecretRequest, ...]:
         """What the build's client will be asked for, in the order of the ids."""
         return tuple([self._secrets[identifier] for identifier in sorted(self._secrets)])
+
+    # -- devices ---------------------------------------------------------------------------------------------
+
+    def want_devices(self, step: Step, names: Sequence[str]) -> None:
+        """Note that a step needs devices."""
+        for name in names:
+            self._devices.setdefault(name, step)
+
+    @property
+    def devices(self) -> tuple[DeviceRequest, ...]:
+        """What the build needs of the engine, in the order of the steps."""
+        if not self._devices:
+            return ()
+        from llb.image.devices import DeviceRequest
+
+        return tuple(
+            [DeviceRequest(name, step.location, step.method) for name, step in self._devices.items()]
+        )
 
     # -- names, lines, history -------------------------------------------------------------------------------
 

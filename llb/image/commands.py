@@ -30,11 +30,13 @@ class RunOptions(Value):
 
     env: tuple[tuple[str, str], ...] = ()
     secrets: tuple[Secret, ...] = ()
-    gpu: str = ""
-    """`TYPE:COUNT`, or empty."""
+    gpu: tuple[str, ...] = ()
+    """Choices in order of preference, each `TYPE:COUNT`."""
     force_build: bool = False
     volumes: tuple[VolumeAt, ...] = ()
     """By path."""
+    placement: tuple[str, ...] = ()
+    """Clouds and regions: which of several builders is wanted."""
 
 
 NO_OPTIONS = RunOptions()
@@ -44,13 +46,17 @@ def run_options(
     *,
     env: Mapping[str, str | None] | None = None,
     secrets: Collection[Secret] | None = None,
-    gpu: str | None = None,
+    gpu: str | list[str] | None = None,
     force_build: bool = False,
     volumes: Mapping[str, Volume | CloudBucketMount] | None = None,
     network_file_systems: Mapping[str, NetworkFileSystem] | None = None,
-    buckets: bool = False,
+    cloud: str | None = None,
+    region: str | Sequence[str] | None = None,
+    of_function: bool = False,
 ) -> RunOptions:
-    """The arguments of a step that are about its commands, checked. `buckets`: whether it takes them.
+    """The arguments of a step that are about its commands, checked.
+
+    `of_function`: whether it takes what only `run_function` takes, buckets and lists of GPUs.
 
     Raises:
         InvalidTypeError: one is of a wrong type.
@@ -60,13 +66,19 @@ def run_options(
     if volumes is not None or network_file_systems is not None:
         from llb.image.volumes import checked_volumes  # most image files have none
 
-        mounted = checked_volumes(volumes, network_file_systems, buckets=buckets)
+        mounted = checked_volumes(volumes, network_file_systems, buckets=of_function)
+    placement: tuple[str, ...] = ()
+    if cloud is not None or region is not None:
+        from llb.image.placement import checked_placement
+
+        placement = checked_placement(cloud, region)
     return RunOptions(
         arguments.environment("env", env, optional=True),
         checked_secrets(secrets),
-        parse_gpu(gpu),
+        parse_gpu(gpu, lists=of_function),
         arguments.flag("force_build", force_build),
         mounted,
+        placement,
     )
 
 
@@ -78,6 +90,10 @@ class RunStep(Step):
     @property
     def secrets(self) -> tuple[Secret, ...]:
         return self.options.secrets
+
+    @property
+    def gpu(self) -> tuple[str, ...]:
+        return self.options.gpu
 
 
 def run(
@@ -113,6 +129,10 @@ def run(
     if asked.shm_size > 0 and build.supports("exec.mount.tmpfs.size"):
         mounts = (*mounts, graph.tmpfs("/dev/shm", size=asked.shm_size))  # noqa: S108
     meta = build.meta(step, text, ignore_cache=below.ignore_cache)
+    if options.placement:
+        from llb.image.placement import NOTE
+
+        build.note(NOTE)
     if options.volumes:
         from llb.image.volumes import mount_volumes
 
@@ -125,7 +145,7 @@ def run(
         mounts=mounts,
         env=env,
         secret_env=build.secret_env(step, options.secrets),
-        devices=devices(options.gpu),
+        devices=devices(options.gpu, step, build),
         proxy=asked.proxy,
         meta=meta,
     )

@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from llb.image.devices import DeviceRequest
     from llb.image.image import Image
     from llb.image.logins import RegistryLogin
     from llb.image.secrets import SecretRequest
@@ -46,6 +47,13 @@ class ImageDefinition(Definition):
     """What the client of the build answers registries with."""
     notes: tuple[str, ...] = ()
     """What the user should know, and what is no error."""
+    devices: tuple[DeviceRequest, ...] = ()
+    """What the build needs of the engine."""
+
+    @property
+    def entitlements(self) -> tuple[str, ...]:
+        """What the build must be allowed: what a client gives `buildctl build --allow`."""
+        return ("device",) if self.devices else ()
 
 
 def compile_to_llb(
@@ -103,6 +111,7 @@ def compile_to_llb(
         secrets=build.secrets,
         logins=build.logins,
         notes=tuple(build.notes),
+        devices=build.devices,
     )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, TypeVar
 
     from llb.graph import Definition
+    from llb.image.devices import EngineDevice
     from llb.image.logins import RegistryLogin
 
     _T = TypeVar("_T")
@@ -173,6 +174,17 @@ class Resolver:
         """Which paths a filesystem has, links followed; None if there is no engine to ask.
 
         The filesystem is built for it. What an image depends on should rather be found out by its steps.
+        """
+        return None
+
+    def devices(self) -> tuple[EngineDevice, ...] | None:
+        """What devices the engine has; None if that cannot be told."""
+        return None
+
+    def find_devices(self, names: Sequence[str]) -> frozenset[str] | None:  # noqa: ARG002
+        """Which of some devices, by CDI names or classes, there are, where the engine lists none.
+
+        None if nobody knows.
         """
         return None
 

@@ -57,6 +57,11 @@ class Step(Value):
         """What its commands are given."""
         return ()
 
+    @property
+    def gpu(self) -> tuple[str, ...]:
+        """The GPUs that its commands ask for: choices in order of preference."""
+        return ()
+
     def announce(self, build: Build) -> None:
         """Tell a build, before anything is lowered, what this step will ask it for."""
 
