@@ -197,3 +197,18 @@ def test_a_build_that_may_not_use_devices_is_told_the_flag(
         assert "Build with --allow device" in text
         assert "insecure-entitlements" in text
         assert re.search(r">>>.*gpu=", text), text
+
+
+def test_a_client_asks_for_the_grant_by_itself(
+    engine: Tools,
+    nonce: str,
+    cards: Devices,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("LLB_DATA_DIR", str(tmp_path))
+    cards(auto_allow=False, one="T4")
+    _, image = pick(execute(FILE.format(nonce=nonce, gpu="T4").encode(), "image.py"))
+    image.build(engine=engine.env["BUILDKIT_HOST"])
+    assert f"{nonce} one" in capsys.readouterr().err

@@ -59,7 +59,8 @@ def test_every_door_has_the_same_volume_and_no_cache_keeps_it(
     assert counted(docker.gateway(where, "--no-cache"), "in the volume:") == ["2"]
     assert counted(docker.docker_build(where, "--no-cache", builder=builder), "in the volume:") == ["3"]
     (where / "Dockerfile").write_text(
-        f"FROM busybox\nRUN --mount=type=cache,id=llb-volume/{name},target=/x echo from Docker: $(wc -l </x/log)\n"
+        f"FROM busybox\nRUN --mount=type=cache,id=llb-volume/{name},target=/x : {name}; "
+        "echo from Docker: $(wc -l </x/log)\n"
     )
     ran = docker.buildctl(
         "--frontend=dockerfile.v0", f"--local=context={where}", f"--local=dockerfile={where}"
