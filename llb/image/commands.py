@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from typing import Self
 
+    from llb.graph import SecretEnv
     from llb.graph.mounts import Mount
     from llb.image.buckets import CloudBucketMount
     from llb.image.build import Build
@@ -89,7 +90,17 @@ class RunStep(Step):
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        return self.options.secrets
+        if not self.options.volumes:
+            return self.options.secrets
+        from llb.image.volumes import bucket_secrets
+
+        return self.options.secrets + bucket_secrets(self.options.volumes)
+
+    def announce(self, build: Build) -> None:
+        if self.options.volumes:
+            from llb.image.bucket_mounts import want_library
+
+            want_library(self.options.volumes, build)
 
     @property
     def gpu(self) -> tuple[str, ...]:
@@ -133,18 +144,22 @@ def run(
         from llb.image.placement import NOTE
 
         build.note(NOTE)
+    keys: tuple[SecretEnv, ...] = ()
     if options.volumes:
+        from llb.image.bucket_mounts import mount_buckets
         from llb.image.volumes import mount_volumes
 
         volumes, meta = mount_volumes(options.volumes, below, build, meta, command)
-        mounts = (*mounts, *volumes)
+        buckets = mount_buckets(options.volumes, step, build)
+        mounts = (*mounts, *volumes, *buckets.mounts)
+        words, keys = (*buckets.words, *words), buckets.secret_env
     if asked.linux_resources is not None and build.supports("exec.meta.linux.resources"):
         meta = meta.replace(linux_resources=asked.linux_resources)
     done = state.run(
         words,
         mounts=mounts,
         env=env,
-        secret_env=build.secret_env(step, options.secrets),
+        secret_env=[*build.secret_env(step, options.secrets), *keys],
         devices=devices(options.gpu, step, build),
         proxy=asked.proxy,
         meta=meta,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from llb.graph import Meta, State
     from llb.graph.mounts import Mount
     from llb.image.build import Build
+    from llb.image.secrets import Secret
     from llb.image.step import Lowered
 
     Sharing = Literal["shared", "private", "locked"]
@@ -386,6 +387,12 @@ def _mount_point(name: str, value: object, example: str) -> str:
             hint='Mount it somewhere else, such as "/data".',
         )
     return place
+
+
+def bucket_secrets(volumes: tuple[VolumeAt, ...]) -> tuple[Secret, ...]:
+    """The secrets of buckets."""
+    found = [one.volume.secret for one in volumes if isinstance(one.volume, CloudBucketMount)]
+    return tuple([one for one in found if one is not None])
 
 
 # -- mounting
