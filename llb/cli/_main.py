@@ -12,6 +12,7 @@ from llb import __version__
 from llb.cli._compile import compile_command
 from llb.cli._gpu import gpu_command
 from llb.cli._output import NobodyReadsError
+from llb.cli._volume import volume_command
 from llb.errors import Excerpt, LLBError
 
 
@@ -50,6 +51,7 @@ def cli() -> None:
 
 cli.add_command(compile_command)
 cli.add_command(gpu_command)
+cli.add_command(volume_command)
 
 
 def main() -> None:
