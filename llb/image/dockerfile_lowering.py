@@ -190,7 +190,9 @@ def _continued(
     old: set[str] = set()
     for known in (request.base, request.context):
         old.update(known.digests() if known is not None else ())
-    extras = Extras(options.env, tuple(build.secret_env(step, options.secrets)), devices(options.gpu, step, build))
+    extras = Extras(
+        options.env, tuple(build.secret_env(step, options.secrets)), devices(options.gpu, step, build)
+    )
     definition = with_extras(resolved.definition, extras, old)
 
     def python_lines(place: SourceRange) -> Sequence[SourceRange]:
