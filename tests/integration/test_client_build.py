@@ -18,12 +18,13 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from llb import Image, compile_to_llb
-from llb.client import Event, LogEvent, connect
+from llb.client import Event, LogEvent, StatusEvent, VertexEvent, connect
 from llb.errors import (
     BaseError,
     EngineError,
@@ -421,3 +422,86 @@ def test_what_a_resolver_may_need_of_the_client_is_served(tmp_path: Path) -> Non
         busybox = compile_to_llb(Image.from_registry("busybox"), resolver=resolver)
         assert resolver.exists(busybox, ["/bin/sh", "/bin/none", "/bin/sh/x"]) == (True, False, False)
     assert b"COPY x /x" in definition.image_config
+
+
+class Cable:
+    """A way to the engine that can be cut."""
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        self._folder = tempfile.TemporaryDirectory()
+        self.address = f"unix://{self._folder.name}/s"
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(f"{self._folder.name}/s")
+        self._listener.listen()
+        self._ends: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near = self._listener.accept()[0]
+            except OSError:
+                return
+            far = socket.socket(socket.AF_UNIX)
+            far.connect(self._target)
+            self._ends += [near, far]
+            for source, target in ((near, far), (far, near)):
+                threading.Thread(target=self._carry, args=(source, target), daemon=True).start()
+
+    @staticmethod
+    def _carry(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)
+
+    def cut(self) -> None:
+        self._listener.close()
+        for end in self._ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.cut()
+        for end in self._ends:
+            end.close()
+        self._folder.cleanup()
+
+
+@pytest.mark.usefixtures("left")
+@pytest.mark.parametrize("moment", ["a step runs", "a file is sent", "the result comes"])
+def test_a_lost_connection_is_one_clear_error_and_leaves_nothing(
+    engine: Tools, tmp_path: Path, nonce: str, moment: str
+) -> None:
+    context = tmp_path / "context"
+    context.mkdir()
+    (context / "data").write_bytes(os.urandom(30_000_000))
+    image = Image.from_registry("busybox")
+    if moment == "a step runs":
+        image = image.run_commands(f"echo {nonce}; sleep 100")
+    image = image.add_local_file("data", "/data")
+    cable = Cable(engine.env["BUILDKIT_HOST"].removeprefix("unix://"))
+
+    def listen(event: Event) -> None:
+        if moment == "a step runs":
+            cut = isinstance(event, LogEvent)
+        elif moment == "a file is sent":
+            cut = isinstance(event, StatusEvent) and "transferring" in event.name and event.current > 0
+        else:
+            cut = (
+                isinstance(event, VertexEvent) and event.name.startswith("exporting") and bool(event.started)
+            )
+        if cut:
+            cable.cut()
+
+    try:
+        with pytest.raises(ImageBuildError, match="connection to the engine was lost") as caught:
+            image.build(
+                engine=cable.address, context=context, output="out.tar", progress="quiet", on_event=listen
+            )
+    finally:
+        cable.close()
+    assert caught.value.hint
+    assert os.listdir(tmp_path) == ["context"]
