@@ -301,7 +301,7 @@ def left() -> Iterator[None]:
 
     before = there()
     yield
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 15
     while (rest := there() - before) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert rest == set()
@@ -338,8 +338,8 @@ def test_an_interrupt_ends_the_build_on_both_sides(tmp_path: Path, nonce: str) -
     process.send_signal(signal.SIGINT)
     rest = process.stderr.read()
     process.stderr.close()
-    assert process.wait(10) != 0
-    assert time.monotonic() - begun < 5
+    assert process.wait(30) != 0
+    assert time.monotonic() - begun < 20
     assert "KeyboardInterrupt" in rest
     assert os.listdir(tmp_path) == ["script.py"]
     # The engine has stopped too: the same step is run anew at once, not joined.

@@ -28,6 +28,7 @@ class Handlers:
     """What the server does, by the method's name."""
 
     def __init__(self) -> None:
+        self.began = threading.Event()
         self.ended = threading.Event()
         self.taken = 0
 
@@ -62,7 +63,8 @@ class Handlers:
 
     def wait(self, call: Call) -> Iterator[Sequence[bytes]]:
         call.on_end(self.ended.set)
-        self.ended.wait(20)
+        self.began.set()
+        self.ended.wait(60)
         yield ()
 
     def slow(self, call: Call) -> Iterator[Sequence[bytes]]:
@@ -103,7 +105,7 @@ def _same(message: bytes) -> bytes:
 
 def stream(channel: grpc.Channel, name: str, *messages: bytes, **metadata: str) -> list[bytes]:
     given = tuple((f"x-{key}", value) for key, value in metadata.items())
-    return list(call_of(channel, name, iter(messages), metadata=given, timeout=20))
+    return list(call_of(channel, name, iter(messages), metadata=given, timeout=120))
 
 
 def test_messages_come_and_go(channel: grpc.Channel) -> None:
@@ -137,7 +139,7 @@ def test_a_slow_taker_stops_only_its_own_stream(channel: grpc.Channel, handlers:
     def pieces() -> Iterator[bytes]:
         yield from [b"x" * (64 << 10)] * 400
 
-    slow: Any = channel.stream_unary("/s/slow", _same, _same).future(pieces(), timeout=30)
+    slow: Any = channel.stream_unary("/s/slow", _same, _same).future(pieces(), timeout=120)
     time.sleep(0.1)
     assert stream(channel, "echo", b"quick") == [b"quick"]
     assert not slow.done()
@@ -168,17 +170,17 @@ def test_errors_end_their_call_only(channel: grpc.Channel, name: str, code: obje
 
 def test_a_call_that_is_cancelled_is_told(channel: grpc.Channel, handlers: Handlers) -> None:
     call = call_of(channel, "wait", iter([b"x"]))
-    time.sleep(0.1)
+    assert handlers.began.wait(20)
     call.cancel()
-    assert handlers.ended.wait(5)
+    assert handlers.ended.wait(20)
     assert stream(channel, "echo", b"a") == [b"a"]
 
 
 def test_a_connection_that_is_lost_ends_its_calls(channel: grpc.Channel, handlers: Handlers) -> None:
     call_of(channel, "wait", iter([b"x"]))
-    time.sleep(0.1)
+    assert handlers.began.wait(20)
     channel.close()
-    assert handlers.ended.wait(5)
+    assert handlers.ended.wait(20)
 
 
 def fed(*pieces: bytes) -> bytes:
