@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -148,6 +150,33 @@ def test_an_added_python_runs(
     if base == "debian":
         assert "/usr/local/lib/python3.11/site-packages/six.py" in said
     assert {path.partition("?")[0] for path in mirror.asked} == {f"/20230826/{FILE.replace('+', '%2B')}"}
+
+
+def test_a_free_threaded_python_comes_out_of_a_whole_archive(
+    engine: Tools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The layout of such an archive; there is no free-threaded CPython here to put into it.
+    if shutil.which("zstd") is None:
+        pytest.skip("no zstd")
+    pin, triple = "3.14.2t+20251209", "x86_64-unknown-linux-gnu"
+    flavor, _ = BUILDS[pin][triple]
+    tree = tmp_path / "tree/python/install/bin"
+    tree.mkdir(parents=True)
+    (tree / "python3.14t").write_text("#!/bin/sh\necho free\n")
+    (tree / "python3.14t").chmod(0o755)
+    os.symlink("python3.14t", tree / "python3")
+    (tmp_path / "tree/python/build").mkdir()
+    packed = subprocess.run(
+        ["tar", "-c", "--zstd", "-C", tmp_path / "tree", "python"], capture_output=True, check=True
+    )
+    with serving(tmp_path / "served") as mirror:
+        digest = mirror.add(f"20251209/cpython-3.14.2+20251209-{triple}-{flavor}", packed.stdout)
+        monkeypatch.setitem(BUILDS[pin], triple, (flavor, digest))
+        monkeypatch.setenv("LLB_PYTHON_BUILD_MIRROR", mirror.url)
+        image = Image.from_registry("debian:bookworm-slim", add_python="3.14t")
+        said = inside(engine, image.run_commands("(python3; ls /usr/local) > /out"), tmp_path / "out")
+    assert said.splitlines()[0] == "free"
+    assert "build" not in said.split()
 
 
 def test_what_a_mirror_serves_must_have_the_pinned_checksum(
