@@ -81,11 +81,12 @@ def _with_line(error: RpcError, files: Mapping[str, bytes]) -> bytes:
     """The daemon's own error with all its details, and the user's line where it belongs to one."""
     place = error.location
     data = files.get(place.filename) if place is not None else None
-    if place is None or data is None or len(data) > _QUOTABLE:
+    if data is None and not error.hint:
         return error.status
     code, message, details = decode_status(error.status)
-    line = source_detail(place.filename, data, [(place.line, place.line)])
-    return encode_status(code, message, [*details, line])
+    if place is not None and data is not None and len(data) <= _QUOTABLE:
+        details.append(source_detail(place.filename, data, [(place.line, place.line)]))
+    return encode_status(code, f"{message}\n{error.hint}" if error.hint else message, details)
 
 
 def with_secrets(error: RpcError, secrets: Sequence[SecretRequest]) -> RpcError:

@@ -69,6 +69,7 @@ class GatewayResolver(Resolver):
         self._filename = filename
         self._modules: dict[str, tuple[LocalModule, ...] | None] = {}
         self._listings: dict[tuple[str, str], _Listing] = {}
+        self._contents: dict[tuple[str, str], bytes] = {}
         self._dockerfiles: dict[DockerfileRequest, AskedDockerfile] = {}
         self.declared_arguments: frozenset[str] = frozenset()
         """Build arguments that Dockerfiles of this build declare."""
@@ -301,6 +302,12 @@ class GatewayResolver(Resolver):
                 yield LocalEntry(entry.path.removeprefix(prefix), _kind(entry))
 
     def read(self, context: str, path: str) -> bytes:
+        known = self._contents.get((context, path))
+        if known is None:
+            known = self._contents[context, path] = self._read(context, path)
+        return known
+
+    def _read(self, context: str, path: str) -> bytes:
         definition, _ = local_definition(
             context,
             follow=[escape(path)],

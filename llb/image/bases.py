@@ -384,8 +384,6 @@ class Bases(Chain):
         add_python: str | None,
         setup: Sequence[str],
     ) -> Self:
-        from llb.image.dockerfile import SetupCommands, setup_lines
-        from llb.image.dockerfile_lowering import NOTHING_GIVEN
 
         force_build = arguments.flag("force_build", force_build)
         if secret is not None:
@@ -397,8 +395,13 @@ class Bases(Chain):
             from llb.image.added_python import checked_series
 
             version = checked_series(add_python)
-        lines = setup_lines(setup)
         image = cls._start(kind, tag, force_build, secret, login if secret is not None else "", version)
+        if setup == ():
+            return image
+        from llb.image.dockerfile_lowering import NOTHING_GIVEN
+        from llb.image.dockerfile_steps import SetupCommands, setup_lines
+
+        lines = setup_lines(setup)
         if not lines:
             return image
         step = SetupCommands(step_of(image), caller(), NO_OPTIONS, lines, last_line(), NOTHING_GIVEN)

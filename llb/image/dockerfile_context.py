@@ -148,7 +148,7 @@ def context_options(
         "context_files", {} if context_files is None else context_files, example
     ):
         inside = _name(arguments.text("a name in context_files", name, example))
-        files.append((inside, arguments.path(f"context_files[{name!r}]", path, example)))
+        files.append((inside, arguments.path(f"context_files[{arguments.shown(name)}]", path, example)))
     directory = "" if context_dir is None else arguments.path("context_dir", context_dir, 'context_dir="app"')
     return ContextOptions(directory, tuple(files), checked_ignore(ignore))
 

@@ -542,3 +542,19 @@ def test_setup_lines_of_a_base_and_a_build_from_python_with_a_session(
     out = tmp_path / "out"
     image.build(engine=engine.env["BUILDKIT_HOST"], context=context, output=out, progress="quiet")
     assert (out / "srv/all").read_text().split() == [".dockerignore", "Dockerfile", "data.txt", nonce, "/"]
+
+
+# -- a Dockerfile handed to our frontend
+
+
+def test_lints_and_outline_of_a_dockerfile_are_those_of_buildkit(
+    docker: Tools, project: Callable[..., Path]
+) -> None:
+    text = "# what it is\nARG WHO=you\nFROM busybox as one\nARG WHO\nRUN --mount=type=secret,id=key,required true\n"
+    context = project(Dockerfile=text)
+    outline = docker.docker_build(context, "--call=outline", file="Dockerfile").ok().text
+    for name in ("WHO", "you", "key", "one"):
+        assert name in outline
+    checked = docker.docker_build(context, "--check", file="Dockerfile").failed().text
+    assert "FromAsCasing" in checked
+    assert is_marked(checked, "FROM busybox as one")

@@ -15,6 +15,7 @@ from frontend.process import Frontend
 from llb import graph
 from llb.gateway import RpcError, decode_detail, encode_status, source_detail
 from llb.gateway.transport import PERMISSION_DENIED, UNKNOWN
+from llb.graph import Definition
 from llb.image import Bases
 from llb.pb import gateway_pb2
 from tests.unit.frontend.fake import CAPS, CONFIG, DIGEST, DIR, LINK, FakeDaemon, ops_of
@@ -616,6 +617,65 @@ def test_a_dockerfiles_error_is_passed_on() -> None:
     daemon = forwarded(b"FROM", frontends={"dockerfile.v0": refuse})
     assert daemon.error == "dockerfile parse error"
     assert daemon.sources == [("Dockerfile", 1, b"FROM")]
+
+
+def made(request: gateway_pb2.SolveRequest) -> gateway_pb2.Result:
+    """What the Dockerfile frontend gives: a command on its base."""
+    base = Definition.from_bytes(request.FrontendInputs["llb-base"].SerializeToString())
+    definition = graph.marshal(base.state().run(["made"]).root)
+    result = gateway_pb2.Result()
+    suffix = ""
+    if "multi-platform" in request.FrontendOpt:
+        suffix = f"/{request.FrontendOpt['platform']}"
+        getattr(result.refs.refs[suffix[1:]], "def").ParseFromString(definition.to_bytes())
+    else:
+        getattr(result.ref, "def").ParseFromString(definition.to_bytes())
+    result.metadata[f"containerimage.config{suffix}"] = b'{"os":"linux","architecture":"amd64","config":{}}'
+    return result
+
+
+LINES = (
+    PRELUDE
+    + """
+image = Image.from_registry("debian:12").dockerfile_commands("ARG MINE", "RUN made").run_commands("after")
+"""
+)
+
+
+def test_lines_are_asked_about_once_for_each_platform_with_the_options_of_the_build() -> None:
+    options = {
+        "platform": "linux/amd64,linux/arm64",
+        "add-hosts": "a=1.2.3.4",
+        "build-arg:MINE": "1",
+        "build-arg:OTHER": "2",
+        "source": "our/image",
+        "cmdline": "our/image",
+        "something.new": "1",
+    }
+    daemon = run(LINES.encode(), options, frontends={"dockerfile.v0": made})
+    asked = [dict(one.FrontendOpt) for one in daemon.asked("Solve") if one.Frontend]
+    assert [one["platform"] for one in asked] == ["linux/amd64", "linux/arm64"]
+    for one in asked:
+        assert (one["cmdline"], one["something.new"], one["add-hosts"]) == ("dockerfile.v0", "1", "a=1.2.3.4")
+        assert one["build-arg:MINE"] == "1"
+        assert not {"source", "build-arg:OTHER"} & set(one)
+    shown = " ".join([name for one in daemon.solved for name in daemon.vertex_names(one)])
+    assert "does not use the build arguments OTHER:" in shown
+    commands = [op.exec.meta.args[-1] for op in ops_of(daemon.solved[0]) if op.HasField("exec")]
+    assert commands == ["made", "after"]
+
+
+def test_a_refused_line_is_quoted_from_the_dockerfile_and_from_the_image_file() -> None:
+    lines = b"FROM base\nARG MINE\nRUN made\n"
+    status = encode_status(UNKNOWN, "no", [source_detail("dockerfile_commands", lines, [(3, 3)])])
+
+    def refuse(_: gateway_pb2.SolveRequest) -> gateway_pb2.Result:
+        raise RpcError(UNKNOWN, "no", status)
+
+    daemon = run(LINES.encode(), frontends={"dockerfile.v0": refuse})
+    assert daemon.error == "no"
+    line = LINES.splitlines().index(next(one for one in LINES.splitlines() if "RUN made" in one)) + 1
+    assert daemon.sources == [("dockerfile_commands", 3, lines), ("image.py", line, LINES.encode())]
 
 
 @pytest.mark.parametrize(
