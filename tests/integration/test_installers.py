@@ -125,12 +125,12 @@ def test_uv_installs_compiled_packages_and_is_not_in_the_image(
 
 
 def wheel(name: str, version: str) -> bytes:
-    """A package. `llb-base` needs another that nobody has."""
-    module, needs = name.replace("-", "_"), "Requires-Dist: llb-none-such\n" if name == "llb-base" else ""
+    """A package."""
+    module = name.replace("-", "_")
     info = f"{module}-{version}.dist-info"
     members = {
         f"{module}.py": "FOUND = True\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/RECORD": "",
     }
@@ -145,8 +145,8 @@ class Index(BaseHTTPRequestHandler):
     """Indexes and a page of links, with packages that are nowhere else."""
 
     pages: ClassVar[dict[str, dict[str, list[str]]]] = {
-        "simple": {"llb-only-here": ["1"], "llb-base": ["1", "2rc1"]},
-        "extra": {"llb-extra": ["1"], "llb-bare": ["1", "2rc1"], "llb-dev": ["1"]},
+        "simple": {"llb-only-here": ["1"]},
+        "extra": {"llb-bare": ["1", "2rc1"]},
         "links": {"llb-linked": ["1"]},
     }
 
@@ -461,127 +461,26 @@ def test_a_wrong_token_and_an_empty_one(
     assert "<Secret: GIT_TOKEN>" in empty.text
 
 
-# -- every parameter: packages of an index of the test's own, so that what a parameter does can be seen
+# -- tools from elsewhere, and old ones
 
-PIP = (
-    SLIM
-    + """
-flags = slim.pip_install('llb-base', 'llb-extra', 'llb-linked', find_links='http://index/links', index_url='http://index/simple',
-    extra_index_url='http://index/extra', pre=True, extra_options='--no-deps', force_build=True)
-given = slim.pip_install('llb-base', env={'PIP_NO_DEPS': '1'}, secrets=[Secret.from_dict({'PIP_INDEX_URL': ''})])
-files = slim.pip_install_from_requirements('r.txt', find_links='http://index/links', index_url='http://index/simple',
-    extra_index_url='http://index/extra', pre=True, extra_options='--no-deps', force_build=True)
-files_given = slim.pip_install_from_requirements('one.txt', env={'PIP_NO_DEPS': '1'},
-    secrets=[Secret.from_dict({'PIP_INDEX_URL': ''})])
-project = slim.pip_install_from_pyproject('pyproject.toml', optional_dependencies=['more'], find_links='http://index/links',
-    index_url='http://index/simple', extra_index_url='http://index/extra', pre=True, extra_options='--no-deps', force_build=True)
-project_given = slim.pip_install_from_pyproject('pyproject.toml', env={'PIP_NO_DEPS': '1'},
-    secrets=[Secret.from_dict({'PIP_INDEX_URL': ''})])
-uv = slim.uv_pip_install('llb-base', 'llb-extra', 'llb-linked', find_links='http://index/links', index_url='http://index/simple',
-    extra_index_url='http://index/extra', pre=True, extra_options='--no-deps')
-uv_given = slim.uv_pip_install(requirements=['one.txt'], extra_options='--no-deps', uv_version='latest',
-    env={'UV_PRERELEASE': 'allow'}, secrets=[Secret.from_dict({'UV_DEFAULT_INDEX': ''})], force_build=True)
-"""
-)
-
-
-@pytest.mark.parametrize(
-    ("target", "expected"),
-    [
-        ("flags", {"llb_base-2rc1", "llb_extra-1", "llb_linked-1"}),
-        ("given", {"llb_base-1"}),
-        ("files", {"llb_base-2rc1", "llb_extra-1", "llb_linked-1"}),
-        ("files_given", {"llb_base-1"}),
-        ("project", {"llb_base-2rc1", "llb_extra-1", "llb_linked-1"}),
-        ("project_given", {"llb_base-1"}),
-        ("uv", {"llb_base-2rc1", "llb_extra-1", "llb_linked-1"}),
-        ("uv_given", {"llb_base-2rc1"}),
-    ],
-)
-def test_each_parameter_of_installers_by_pip_and_uv(
-    frontend: Tools, project: Callable[..., Path], index: str, target: str, expected: set[str]
-) -> None:
-    files = {
-        "r.txt": "llb-base\nllb-extra\nllb-linked\n",
-        "one.txt": "llb-base\n",
-        "pyproject.toml": "[project]\nname = 'x'\ndependencies = ['llb-base']\n"
-        "[project.optional-dependencies]\nmore = ['llb-extra', 'llb-linked']\n",
-    }
-    context = project(PIP.replace("http://index", index), **files)
-    tools = replace(frontend, env={**frontend.env, "INDEX_OF_TEST": f"{index}/simple"})
-    secrets = [f"--secret=id={name},env=INDEX_OF_TEST" for name in ("PIP_INDEX_URL", "UV_DEFAULT_INDEX")]
-    built = build(tools, context, "parameters", f"--opt=target={target}", *secrets, layers=1)
-    assert built.distributions() == expected
-
-
-SYNC = (
-    SLIM
-    + """
-image = slim.uv_sync('app', extras=['more'], frozen=False, extra_options='--no-dev', uv_version='latest',
-    env={'UV_PRERELEASE': 'allow'}, secrets=[Secret.from_dict({'UV_DEFAULT_INDEX': ''})], force_build=True)
-"""
-)
-
-
-def test_each_parameter_of_uv_sync(frontend: Tools, project: Callable[..., Path], index: str) -> None:
-    text = (
-        "[project]\nname = 'x'\nversion = '1'\nrequires-python = '>=3.11'\ndependencies = ['llb-extra']\n"
-        "[project.optional-dependencies]\nmore = ['llb-bare']\n[dependency-groups]\ndev = ['llb-dev']\n"
-    )
-    context = project(SYNC, **{"app/pyproject.toml": text})
-    tools = replace(frontend, env={**frontend.env, "INDEX_OF_TEST": f"{index}/extra"})
-    built = build(tools, context, "sync-all", "--secret=id=UV_DEFAULT_INDEX,env=INDEX_OF_TEST", layers=2)
-    assert built.distributions() == {"llb_extra-1", "llb_bare-2rc1"}
-
-
-POETRY_ALL = (
-    SLIM
-    + """
-image = slim.poetry_install_from_file('app/pyproject.toml', poetry_lockfile='locks/poetry.lock', with_=['more'],
-    without=['dev'], poetry_version='2.1.4', env={'POETRY_INSTALLER_PARALLEL': 'false'},
-    secrets=[Secret.from_dict({'POETRY_HTTP_BASIC_OWN_PASSWORD': ''})], force_build=True)
-only = slim.poetry_install_from_file('app/pyproject.toml', ignore_lockfile=True, only=['dev'], poetry_version='2.1.4')
+OWN_POETRY = """
 own = slim.run_commands('python -m pip install poetry==2.1.4').poetry_install_from_file(
-    'app/pyproject.toml', ignore_lockfile=True, poetry_version=None)
-too_new = slim.poetry_install_from_file('app/pyproject.toml', ignore_lockfile=True, old_installer=True,
-    poetry_version='2.1.4')
+    'pyproject.toml', ignore_lockfile=True, poetry_version=None)
+too_new = slim.poetry_install_from_file('pyproject.toml', ignore_lockfile=True, old_installer=True, poetry_version='2.1.4')
 """
-)
 
 
-def test_each_parameter_of_poetry(
-    frontend: Tools, project: Callable[..., Path], index: str, tmp_path: Path
+def test_a_poetry_that_the_image_has(frontend: Tools, project: Callable[..., Path]) -> None:
+    context = project(SLIM + OWN_POETRY, **{"pyproject.toml": POETRY})
+    built = build(frontend, context, "poetry-own", "--opt=target=own", layers=1)
+    assert "six-1.16.0" in built.distributions()
+
+
+def test_the_old_installer_of_a_poetry_that_has_none_is_told_by_poetry(
+    frontend: Tools, project: Callable[..., Path]
 ) -> None:
-    text = (
-        "[tool.poetry]\nname = 'app'\nversion = '1'\ndescription = ''\nauthors = []\n"
-        "[tool.poetry.dependencies]\npython = '>=3.11'\nllb-extra = '1'\n"
-        "[tool.poetry.group.dev.dependencies]\nllb-dev = '1'\n"
-        "[tool.poetry.group.more]\noptional = true\n[tool.poetry.group.more.dependencies]\nllb-bare = '1'\n"
-        f"[[tool.poetry.source]]\nname = 'own'\nurl = '{index}/extra'\npriority = 'primary'\n"
-    )
-    context = project(POETRY_ALL, **{"app/pyproject.toml": text})
-    # The lock is made in a container: poetry is no dependency of ours.
-    script = "from llb import Image\nimage = (Image.from_registry('python:3.11-slim-bookworm')\n"
-    script += (
-        " .run_commands('python -m pip install poetry==2.1.4').add_local_dir('app', '/app', copy=True)\n"
-    )
-    script += " .run_commands('cd /app && poetry lock && mkdir /out && cp poetry.lock /out'))\n"
-    script += "image = Image.from_scratch().copy_from(image, '/out', '/')\n"
-    frontend.gateway(
-        project(**{"lock.py": script}), f"--output=type=local,dest={tmp_path / 'locks'}", file="lock.py"
-    ).ok()
-    tools = replace(frontend, env={**frontend.env, "PASSWORD_OF_TEST": CANARY})
-    secret = "--secret=id=POETRY_HTTP_BASIC_OWN_PASSWORD,env=PASSWORD_OF_TEST"
-
-    def distributions(target: str) -> set[str]:
-        return build(
-            tools, context, f"poetry-{target}", f"--opt=target={target}", secret, layers=1
-        ).distributions()
-
-    assert distributions("image") == {"llb_extra-1", "llb_bare-1"}
-    assert distributions("only") == {"llb_dev-1"}
-    assert distributions("own") == {"llb_extra-1", "llb_dev-1"}
-    refused = tools.gateway(context, "--opt=target=too_new").failed()
+    context = project(SLIM + OWN_POETRY, **{"pyproject.toml": POETRY})
+    refused = frontend.gateway(context, "--opt=target=too_new").failed()
     assert "Setting experimental.new-installer does not exist" in refused.text
 
 
@@ -600,24 +499,6 @@ def test_uv_of_an_image_that_has_it(frontend: Tools, project: Callable[..., Path
     built = build(frontend, project(image), "uv-image", layers=1)
     assert built.distributions() == {"six-1.16.0"}
     assert built.top() == {"usr"}
-
-
-APT = (
-    SLIM
-    + """
-image = (slim.run_commands('mkdir /aptlog; echo \\'Dir::Log "/aptlog";\\' > /extra.conf')
-    .apt_install('sl', env={'APT_CONFIG': '/extra.conf'}, force_build=True)
-    .apt_install('hello', secrets=[Secret.from_dict({'APT_CONFIG': ''})]))
-"""
-)
-
-
-def test_apt_gets_environment_and_secrets(frontend: Tools, project: Callable[..., Path]) -> None:
-    tools = replace(frontend, env={**frontend.env, "CONFIG_OF_TEST": "/extra.conf"})
-    built = build(tools, project(APT), "apt-all", "--secret=id=APT_CONFIG,env=CONFIG_OF_TEST", layers=2)
-    log = built.files["aptlog/history.log"].decode()
-    assert " sl:" in log
-    assert " hello:" in log
 
 
 GPU = (
