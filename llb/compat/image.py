@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llb.compat.apps import Function
 from llb.compat.placeholders import refuse_unknown
+from llb.compat.unbuilt import Unbuilt
 from llb.errors import InvalidError, LLBError
 from llb.image import Image as _Image
 from llb.image.chain import chained, started, step_of
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from llb.compat.mounts import Mount
 
 
-class Image(_Image):
+class Image(_Image, Unbuilt):
     """An image of a script's: all of `llb.Image`, and what the script may be older than.
 
     No method takes a value that is not known here: a placeholder, or text made with one.

@@ -1,0 +1,2 @@
+NAMES = ["example.com", "example.org"]
+REQUIREMENTS = ["six"]
