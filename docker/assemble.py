@@ -181,9 +181,10 @@ def main() -> None:
             force=True,
             invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
         )
-    temporary = options.out / "tmp"
-    temporary.mkdir()
-    temporary.chmod(0o1777)
+    # What the user's code, which is nobody, may write to: the latter two by the names that it knows.
+    for name in ("tmp", "llb/definition", "llb/context"):
+        (options.out / name).mkdir()
+        (options.out / name).chmod(0o1777)
 
 
 if __name__ == "__main__":

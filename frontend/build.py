@@ -83,7 +83,7 @@ class ImageBuild:
         project = Project(self._bridge, self._environment)
         if not options.build.builder_version and "context" not in self._inputs:
             project.guess(self._loaded.data)
-        file = self._execute(options, on_stuck)
+        file = self._execute(options, project, on_stuck)
         clock.tick("image file executed")
         name, image = imagefile.pick(file, options.target)
         return self._solve(options, file, name, image, project, on_stuck)
@@ -99,7 +99,7 @@ class ImageBuild:
             raise RpcError(
                 UNIMPLEMENTED, message, encode_status(UNIMPLEMENTED, message, [subrequest_detail(request)])
             )
-        file = self._execute(options, on_stuck)
+        file = self._execute(options, Project(self._bridge, self._environment), on_stuck)
         if request == subrequests.TARGETS:
             return subrequests.targets(file, self._loaded)
         return subrequests.outline(file, self._loaded, options)
@@ -112,7 +112,10 @@ class ImageBuild:
         if notices:
             report.show(self._bridge, notices, self._environment.session)
 
-    def _execute(self, options: Options, on_stuck: Callable[[UserCodeError], object]) -> ImageFile:
+    def _execute(
+        self, options: Options, project: Project, on_stuck: Callable[[UserCodeError], object]
+    ) -> ImageFile:
+        self._modules.resolver = lambda: self._resolver(options, project, on_stuck)
         read_environment(False)  # it is the container's, not the user's
         try:
             return imagefile.execute(
@@ -148,18 +151,7 @@ class ImageBuild:
         project: Project,
         on_stuck: Callable[[UserCodeError], object],
     ) -> Result:
-        resolver = GatewayResolver(
-            self._bridge,
-            self._environment,
-            options,
-            self._pong,
-            self._inputs,
-            self._questions,
-            lambda function: imagefile.call(function, timeout=options.timeout, on_stuck=on_stuck),
-            self._loaded.local,
-            project,
-            self._loaded.filename,
-        )
+        resolver = self._resolver(options, project, on_stuck)
         jobs = [(platform, options.for_target(name, platform)) for platform in options.platforms]
         # All questions of all platforms are on their way before the first answer is needed.
         for platform, asked in jobs:
@@ -192,6 +184,22 @@ class ImageBuild:
         finally:
             self._note_unused(options, file, resolver.declared_arguments)
         return self._result(options, solved, resolver)
+
+    def _resolver(
+        self, options: Options, project: Project, on_stuck: Callable[[UserCodeError], object]
+    ) -> GatewayResolver:
+        return GatewayResolver(
+            self._bridge,
+            self._environment,
+            options,
+            self._pong,
+            self._inputs,
+            self._questions,
+            lambda function: imagefile.call(function, timeout=options.timeout, on_stuck=on_stuck),
+            self._loaded.local,
+            project,
+            self._loaded.filename,
+        )
 
     def _source_file(self, filename: str) -> SourceFile | None:
         data = self.files.get(filename)

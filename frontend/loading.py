@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _DEFAULT = "image.py"
 DEFINITION = "/llb/definition"
 """What `__file__` is below: it leads to the directory of the definition, which need not be in the context."""
+CONTEXT = "/llb/context"
+"""The working directory of a script that was written for its author's machine: the build's context."""
 _REMOTE = ("http://", "https://", "git://", "ssh://", "git@", "github.com/")
 
 

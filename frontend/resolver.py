@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 
-from frontend.loading import DEFINITION, local_definition
+from frontend.loading import CONTEXT, DEFINITION, local_definition
 from frontend.report import needs
 from llb import _json, graph
 from llb.errors import InvalidError, LocalFileError, UnsupportedError
@@ -205,8 +205,10 @@ class GatewayResolver(Resolver):
     # -- local files
 
     def place(self, path: str) -> tuple[str, str] | None:
-        inside = path == DEFINITION or path.startswith(f"{DEFINITION}/")
-        return (self._definition, path[len(DEFINITION) + 1 :] or ".") if inside and self._definition else None
+        for directory, local in ((DEFINITION, self._definition), (CONTEXT, "context")):
+            if local and (path == directory or path.startswith(f"{directory}/")):
+                return local, path[len(directory) + 1 :] or "."
+        return None
 
     def look_up(self, paths: Iterable[tuple[str, str]]) -> None:
         """Starts to look at paths of local sources, all at once: names and kinds only, no contents."""

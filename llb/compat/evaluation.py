@@ -60,7 +60,11 @@ class Evaluation:
         Recording.current = self._recording
         self._swap()
         os.environ.update(
-            {name: value for name, value in self._build_args.items() if name and "\0" not in value}
+            {
+                name: value
+                for name, value in self._build_args.items()
+                if name and "\0" not in value and not name.startswith("LLB_")
+            }
         )
         sys.meta_path.append(self)  # pyright: ignore[reportArgumentType]
 

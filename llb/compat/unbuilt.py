@@ -23,7 +23,7 @@ class RunFunction(Step):
 
     method = "run_function"
 
-    def lower(self, below: Lowered, build: Build) -> Lowered:
+    def lower(self, below: Lowered, build: Build) -> Lowered:  # noqa: ARG002
         raise UnsupportedError(
             f"run_function({self.name}) cannot be built yet: functions are not run in builds",
             hint="Build a target without it, or do what it does with run_commands.",

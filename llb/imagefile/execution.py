@@ -295,7 +295,7 @@ class Run:
             return ImageFile(self.filename, namespace, images, declared)
         found = self.evaluation.targets(namespace, images, self.filename)
         for name in self.build_args:  # the script sees them as environment variables
-            if name not in self.declared:
+            if name not in self.declared and not name.startswith("LLB_"):
                 declared += (BuildArg(name, None, "", self.build_args[name], Location(self.filename, 1)),)
         return ImageFile(self.filename, namespace, found.images, declared, found.aliases, found.used, *ended)
 
@@ -316,7 +316,11 @@ class Run:
 
                 self.evaluation = Evaluation(self.sources.get, self.build_args)
                 if self._inside:
-                    self.evaluation.enter()
+                    self._enter(self.evaluation)
+
+    def _enter(self, evaluation: Evaluation) -> None:
+        evaluation.enter()
+        self.modules.enter_script()
 
     def guarded(
         self, function: Callable[[], _T], timeout: float, on_stuck: Callable[[UserCodeError], object] | None
@@ -328,7 +332,7 @@ class Run:
         descriptor = _divert_stdout()
         self._inside = True
         if self.evaluation is not None:
-            self.evaluation.enter()
+            self._enter(self.evaluation)
         watch = Watch(self, timeout, on_stuck)
         watch.start()
         try:
@@ -339,6 +343,7 @@ class Run:
                 watch.stop()
                 self._inside = False
                 if self.evaluation is not None:
+                    self.modules.leave_script()
                     self.evaluation.leave()
         except BaseException as error:  # noqa: BLE001 - whatever the user's code does
             raise self._explained(error, timeout) from None

@@ -27,8 +27,17 @@ class Modules:
         return None
 
     def find_in(self, directory: str, name: str) -> ModuleFile | None:  # noqa: ARG002
-        """A module in another directory: as `__file__` names it, or relative to where display names start."""
+        """A module in another directory: as `__file__` names it, or relative to where display names start.
+
+        `.` is the working directory.
+        """
         return None
+
+    def enter_script(self) -> None:
+        """Told that a script begins to run which was written for its author's machine."""
+
+    def leave_script(self) -> None:
+        """Told that it ends."""
 
 
 class DirectoryModules(Modules):
@@ -41,7 +50,7 @@ class DirectoryModules(Modules):
         return self.find_in(self._directory, name)
 
     def find_in(self, directory: str, name: str) -> ModuleFile | None:
-        path = os.path.join(directory, *name.split("."))
+        path = os.path.join("" if directory == "." else directory, *name.split("."))
         for candidate, package in ((os.path.join(path, "__init__.py"), True), (f"{path}.py", False)):
             try:
                 with open(candidate, "rb") as file:
@@ -137,7 +146,7 @@ class Finder:
         file = self._run.modules.find(name)
         if file is not None or self._run.evaluation is None:
             return file
-        for directory in ("", *[entry for entry in sys.path if entry not in self._path]):
+        for directory in (".", *[entry for entry in sys.path if entry not in self._path]):
             file = find(directory, name)
             if file is not None:
                 break
