@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llb.compat.apps import Function
 from llb.compat.placeholders import refuse_unknown
+from llb.compat.storage import CloudBucketMount
 from llb.compat.unbuilt import Unbuilt
 from llb.errors import InvalidError, LLBError
 from llb.image import Image as _Image
@@ -107,6 +108,10 @@ class Image(_Image, Unbuilt):
         """The image itself, as with `build`."""
         return self
 
+    def publish(self, *_: Any, **__: Any) -> Self:
+        """The image itself: what is built is named by whoever builds it."""
+        return self
+
 
 def _checked(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
     """A method that refuses values that are not known here."""
@@ -118,6 +123,10 @@ def _checked(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
             raise error.at(caller(), name) from None
         if name == "run_function" and args and isinstance(args[0], Function):
             args = (args[0].get_raw_f(), *args[1:])
+        volumes: Any = kwargs.get("volumes")
+        for volume in volumes.values() if isinstance(volumes, dict) else ():
+            if isinstance(volume, CloudBucketMount):
+                volume.check()
         return method(self_or_cls, *args, **kwargs)
 
     for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
@@ -126,7 +135,7 @@ def _checked(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
     return checked
 
 
-_UNCHECKED = ("build", "hydrate", "imports", "pipe", "run_inside")
+_UNCHECKED = ("build", "hydrate", "imports", "pipe", "publish", "run_inside")
 
 
 def _check_all() -> None:

@@ -11,8 +11,8 @@ from llb.compat.handles import ONLY_THERE, Described, EndedError, Handle
 from llb.compat.image import Image
 from llb.compat.mounts import Mount
 from llb.compat.placeholders import Placeholder
+from llb.compat.storage import CloudBucketMount, NetworkFileSystem, Secret, Volume
 from llb.image import NON_PYTHON_FILES, FilePatternMatcher
-from llb.image import Secret as _Secret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,51 +22,8 @@ VERSION = "1.6.4"
 """The release whose names these are."""
 
 
-class Secret(_Secret):
-    """Our secret; keywords that only the service understands are dropped."""
-
-    __slots__ = ()
-
-    @classmethod
-    def from_dict(cls, env_dict: Any = None, **_: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return super().from_dict({} if env_dict is None else env_dict)
-
-    @classmethod
-    def from_dotenv(cls, path: Any = None, *, filename: str = ".env", **_: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return super().from_dotenv(path, filename=filename)
-
-    @classmethod
-    def from_local_environ(cls, env_keys: Any, **_: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return super().from_local_environ(env_keys)
-
-    @classmethod
-    def from_name(cls, name: str, **options: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        kept = {key: options[key] for key in ("environment_name", "required_keys") if options.get(key)}
-        return super().from_name(name, **kept)
-
-    lookup = from_name
-
-
-class Volume(Described):
-    """A volume."""
-
-    __slots__ = ()
-
-
 class SharedVolume(Described):
     """What network file systems were called before."""
-
-    __slots__ = ()
-
-
-class NetworkFileSystem(Described):
-    """A network file system."""
-
-    __slots__ = ()
-
-
-class CloudBucketMount(Described):
-    """A bucket that functions see as files."""
 
     __slots__ = ()
 
