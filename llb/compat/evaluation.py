@@ -48,6 +48,8 @@ class Evaluation:
         self._recording = Recording()
         self._modules: dict[str, ModuleType] = {}
         """Ours, while it is not entered; what they hide, while it is."""
+        self._path = list(sys.path)
+        """The script's, while it is not entered; everybody else's, while it is."""
         self._optional: dict[str, list[range]] = {}
         self._entered = False
 
@@ -86,6 +88,7 @@ class Evaluation:
             del sys.modules[name]
         sys.modules.update(self._modules)
         self._modules = ours
+        sys.path[:], self._path = self._path, list(sys.path)
 
     # -- imports
 

@@ -35,20 +35,16 @@ class Image(_Image, Unbuilt):
         *args: Any,
         setup_dockerfile_commands: Sequence[str] = (),
         secrets: Sequence[Any] = (),
-        gpu_config: object = None,
-        gpu: object = None,
+        gpu_config: Any = None,
+        gpu: Any = None,
         **options: Any,
     ) -> Self:
         """As ours; `secrets` and `gpu`, which the original lets through unsaid, are of the set-up lines."""
-        lines = list(setup_dockerfile_commands)
-        gpu = gpu or gpu_config
-        if not lines or not (secrets or gpu):
-            if lines:
-                options["setup_dockerfile_commands"] = lines
-            return super().from_registry(tag, *args, **options)
         image = super().from_registry(tag, *args, **options)
-        step: Any = image
-        return step.dockerfile_commands(lines, secrets=list(secrets), gpu=gpu)
+        lines = list(setup_dockerfile_commands)
+        if not lines:
+            return image
+        return image.dockerfile_commands(lines, secrets=list(secrets), gpu=gpu or gpu_config)
 
     @classmethod
     @started
@@ -124,7 +120,7 @@ def _checked(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         if name == "run_function" and args and isinstance(args[0], Function):
             args = (args[0].get_raw_f(), *args[1:])
         volumes: Any = kwargs.get("volumes")
-        for volume in volumes.values() if isinstance(volumes, dict) else ():
+        for volume in volumes.values() if hasattr(volumes, "values") else ():
             if isinstance(volume, CloudBucketMount):
                 volume.check()
         return method(self_or_cls, *args, **kwargs)
