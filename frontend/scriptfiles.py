@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from frontend.loading import Loaded
     from frontend.resolver import GatewayResolver
 
-_PLACES = (f"{CONTEXT}/", f"{DEFINITION}/")
+PLACES = (f"{CONTEXT}/", f"{DEFINITION}/")
 _LOOKS = ("stat", "lstat", "access", "readlink")
+_HOME = "/tmp"  # noqa: S108 - the container's own
 _LISTS = ("listdir", "scandir")
 
 
@@ -57,6 +58,8 @@ class ScriptFiles:
         except FileExistsError:  # entered again
             pass
         os.chdir(CONTEXT)
+        # Its author's home is not here; an empty one is.
+        os.environ["HOME"] = _HOME
         for name in _LOOKS:
             self._replace(os, name, self._looking)
         for name in _LISTS:
@@ -130,7 +133,7 @@ class ScriptFiles:
         if not name or "\0" in name:
             return None
         name = posixpath.normpath(posixpath.join(os.getcwd(), name))
-        return name if name.startswith(_PLACES) or f"{name}/" in _PLACES else None
+        return name if name.startswith(PLACES) or f"{name}/" in PLACES else None
 
     def _asked(self) -> GatewayResolver:
         if self._resolver is None:
@@ -149,7 +152,7 @@ class ScriptFiles:
     def _look_at(self, place: str) -> None:
         if place in self._kinds:
             return
-        if f"{place}/" in _PLACES:
+        if f"{place}/" in PLACES:
             self._kinds[place] = "dir"
             return
         above = posixpath.dirname(place)

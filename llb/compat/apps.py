@@ -31,6 +31,9 @@ class Use(Value):
     """The file that asks, as the running code names it."""
     owner: object = None
     """What the script holds in its hands for it."""
+    built: tuple[str, ...] = ()
+    """Methods that must run while the image is built."""
+    location: Location | None = None
 
 
 class Recording:
@@ -43,7 +46,15 @@ class Recording:
         self.uses: list[Use] = []
         self._default: Image | None = None
 
-    def use(self, kind: str, name: str, app: App | None, image: object, owner: object = None) -> None:
+    def use(
+        self,
+        kind: str,
+        name: str,
+        app: App | None,
+        image: object,
+        owner: object = None,
+        built: tuple[str, ...] = (),
+    ) -> None:
         """Notes an image that is asked for.
 
         Raises:
@@ -54,7 +65,7 @@ class Recording:
         found = image_or_none(image, f"the {kind} {name}".rstrip(), place)
         if found is None and (app is None or app.image is None):
             self.default()  # at the line that asks for it
-        self.uses.append(Use(kind, name, app, found, place.filename, owner))
+        self.uses.append(Use(kind, name, app, found, place.filename, owner, built, place))
 
     def default(self) -> Image:
         """The image of what asks for none."""
@@ -66,6 +77,28 @@ class Recording:
 
 
 Recording.current = Recording()
+
+
+class _Built:
+    """Methods that are marked to run while their class's image is built: by identity, as any may be."""
+
+    def __init__(self) -> None:
+        self._known: list[object] = []
+
+    def __contains__(self, value: object) -> bool:
+        return any(value is one for one in self._known)
+
+    def mark(self, *direct: Any, **_: Any) -> Any:
+        """The decorator `modal.build`."""
+
+        def mark(function: Any) -> Any:
+            self._known.append(function)
+            return function
+
+        return mark(direct[0]) if len(direct) == 1 and decorated(direct[0]) else mark
+
+
+BUILT = _Built()
 
 
 def image_or_none(image: object, whose: str, place: Location) -> Image | None:
@@ -242,7 +275,8 @@ class App:
         given = name if isinstance(name, str) else raw.__name__
         made = Cls(raw, given)
         self.registered_classes[given] = made
-        Recording.current.use("class", given, self, image, made)
+        built = tuple([method for method, value in vars(raw).items() if value in BUILT])
+        Recording.current.use("class", given, self, image, made, built)
         return made
 
     def local_entrypoint(self, direct: object = None, *_: Any, name: str | None = None, **__: Any) -> Any:

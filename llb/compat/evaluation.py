@@ -171,10 +171,14 @@ class _Naming:
         return sorted(kept, key=lambda use: use.module != self._filename)
 
     def _image(self, use: Use) -> Image:
-        if use.image is not None:
-            return use.image
-        image = use.app.image if use.app is not None else None
-        return image if image is not None else self._recording.default()
+        image = use.image
+        if image is None and use.app is not None:
+            image = use.app.image
+        if image is None:
+            image = self._recording.default()
+        if use.built and use.location is not None:
+            return image.needing(use.location, use.name, use.built)
+        return image
 
     def _held(self, thing: object) -> str:
         """The public name by which the script holds a thing."""

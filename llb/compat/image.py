@@ -5,7 +5,7 @@ from __future__ import annotations
 from llb.compat.apps import Function
 from llb.compat.placeholders import refuse_unknown
 from llb.compat.storage import CloudBucketMount
-from llb.compat.unbuilt import Unbuilt
+from llb.compat.unbuilt import BuildMethods, Unbuilt
 from llb.errors import InvalidError, LLBError
 from llb.image import Image as _Image
 from llb.image.chain import chained, started, step_of
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from llb.compat.mounts import Mount
+    from llb.location import Location
 
 
 class Image(_Image, Unbuilt):
@@ -96,6 +97,10 @@ class Image(_Image, Unbuilt):
         """What `imports` was called before."""
         return self.imports()
 
+    def needing(self, location: Location, owner: str, methods: tuple[str, ...]) -> Self:
+        """The image with methods of a class run in it, which nothing here can do."""
+        return self._of(BuildMethods(step_of(self), location, owner, methods))
+
     def build(self, *_: Any, **__: Any) -> Self:
         """The image itself: it is built by whoever evaluates the script."""
         return self
@@ -131,7 +136,7 @@ def _checked(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
     return checked
 
 
-_UNCHECKED = ("build", "hydrate", "imports", "pipe", "publish", "run_inside")
+_UNCHECKED = ("build", "hydrate", "imports", "needing", "pipe", "publish", "run_inside")
 
 
 def _check_all() -> None:

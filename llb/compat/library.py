@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
-from llb.compat.apps import App, Cls, Function, Sandbox, Stub
+from llb.compat.apps import BUILT, App, Cls, Function, Sandbox, Stub
 from llb.compat.detection import LIBRARY
 from llb.compat.handles import ONLY_THERE, Described, EndedError, Handle
 from llb.compat.image import Image
@@ -178,6 +178,7 @@ _PUBLIC: dict[str, object] = {
     **{str(thing.__name__): thing for thing in _THINGS},
     "NON_PYTHON_FILES": NON_PYTHON_FILES,
     "__version__": VERSION,
+    "build": BUILT.mark,
     "enable_output": Silent,
     "enable_remote_debugging": Silent,
 }

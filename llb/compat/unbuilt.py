@@ -1,6 +1,6 @@
-"""Steps that scripts have and that nothing here can build yet: recorded, and refused when they are compiled.
+"""Steps that scripts have and that nothing here can build: recorded, and refused when they are compiled.
 
-A method that `llb.Image` gains itself hides the one here; then it is deleted, and this file with the last.
+A method that `llb.Image` gains itself hides the one here; then it is deleted.
 """
 
 from __future__ import annotations
@@ -27,6 +27,22 @@ class RunFunction(Step):
         raise UnsupportedError(
             f"run_function({self.name}) cannot be built yet: functions are not run in builds",
             hint="Build a target without it, or do what it does with run_commands.",
+        )
+
+
+class BuildMethods(Step):
+    """Methods that a class of long ago had run while its image was built."""
+
+    owner: str
+    names: tuple[str, ...]
+
+    method = "build"
+
+    def lower(self, below: Lowered, build: Build) -> Lowered:  # noqa: ARG002
+        first = f"{self.owner}.{self.names[0]}"
+        raise UnsupportedError(
+            f"the image of {self.owner} needs {first}, which is marked with @modal.build, run in it",
+            hint=f"Make it a function at module level, and write image.run_function({self.names[0]}).",
         )
 
 

@@ -412,10 +412,21 @@ class Run:
                 hint = "With --compat, or --build-arg LLB_COMPAT=1, `import modal` gives a recorder."
                 return UserCodeError(message, frames, hint=hint)
             return UserCodeError(message, frames, hint=_missing_module(error.name or ""))
+        hint = ""
+        if self.evaluation is not None and isinstance(error, KeyError) and _of_environment(error):
+            hint = f"Give it a value: --build-arg {error.args[0]}=…"
         if len(frames) > 1:
             shown = frames if len(frames) <= 8 else [*frames[:3], *frames[-4:]]
             message += "".join(f"\n  at {frame}" for frame in shown)
-        return UserCodeError(message, frames)
+        return UserCodeError(message, frames, hint=hint)
+
+
+def _of_environment(error: KeyError) -> bool:
+    """Whether it is `os.environ` that lacks a key."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback is not None and traceback.tb_frame.f_globals.get("__name__") == "os"
 
 
 def _described(error: BaseException) -> str:

@@ -23,10 +23,16 @@ def test_an_example_runs_and_compiles(
     page: Path, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from llb import Image, compile_to_llb
+    from llb.compat import load
 
     monkeypatch.chdir(tmp_path)
     os.makedirs("app")
     namespace: dict[str, object] = {}
+    if "\nimport modal\n" in code:  # a script for somebody else's service, which our doors evaluate
+        Path("app.py").write_text(code)
+        for image in load("app.py").targets.values():
+            assert compile_to_llb(image).digest.startswith("sha256:")
+        return
     exec(compile(code, str(tmp_path / "image.py"), "exec"), namespace)
     for value in namespace.values():
         if isinstance(value, Image):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from llb import Image, compile_to_llb
-from llb.errors import ImageFileError, InvalidTypeError, LLBError, TargetError
+from llb.errors import ImageFileError, InvalidTypeError, LLBError, TargetError, UnsupportedError
 from llb.image.chain import step_of
 from llb.image.step import steps_of
 from llb.imagefile import ImageFile, execute, pick
@@ -352,6 +352,58 @@ def test_what_images_themselves_refuse_is_refused_here_too() -> None:
     error = refusal('\nimage = modal.Image.debian_slim().conda_install("x")')
     assert "conda_install does not exist any more" in error.message
     assert error.location == Location("app.py", 3)
+
+
+def test_a_class_that_is_built_by_its_methods_is_recorded_and_refused() -> None:
+    file = run(
+        """
+        app = modal.App()
+
+        @app.cls(image=modal.Image.debian_slim())
+        class Model:
+            @modal.build()
+            def download(self): ...
+        """
+    )
+    assert steps(file, "Model") == ["debian_slim", "build"]
+    with pytest.raises(UnsupportedError) as caught:
+        compile_to_llb(file.targets["Model"])
+    assert caught.value.message == (
+        "the image of Model needs Model.download, which is marked with @modal.build, run in it"
+    )
+    assert caught.value.hint == "Make it a function at module level, and write image.run_function(download)."
+    assert caught.value.location == Location("app.py", 5)
+
+
+def test_volumes_and_buckets_are_ours_and_take_what_only_the_service_knows() -> None:
+    from llb import CloudBucketMount, NetworkFileSystem, Volume
+
+    file = run(
+        """
+        volume = modal.Volume.from_name("v", create_if_missing=True, version=2, client=None)
+        older = modal.NetworkFileSystem.persisted("n")
+        bucket = modal.CloudBucketMount("b", oidc_auth_role_arn="arn:x", key_prefix="no-slash", new_option=1)
+        app = modal.App()
+
+        @app.function(volumes={"/v": volume, "/b": bucket}, network_file_systems={"/n": older})
+        def f(): ...
+        """
+    )
+    space = file.namespace
+    assert isinstance(space["volume"], Volume)
+    assert isinstance(space["older"], NetworkFileSystem)
+    assert isinstance(space["bucket"], CloudBucketMount)
+
+
+def test_a_step_is_given_only_what_it_can_mount() -> None:
+    error = refusal(
+        """
+        bucket = modal.CloudBucketMount("b", oidc_auth_role_arn="arn:x")
+        image = modal.Image.debian_slim().run_commands("ls /b", volumes={"/b": bucket})
+        """
+    )
+    assert "oidc_auth_role_arn cannot be used" in error.message
+    assert error.location == Location("app.py", 4)
 
 
 # -- the end
