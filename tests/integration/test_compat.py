@@ -171,3 +171,19 @@ def test_a_script_is_no_script_where_that_is_not_wanted(docker: Tools, builder: 
         scripts, "--build-arg=LLB_COMPAT=0", file="inline.py", builder=builder
     ).failed()
     assert "No module named 'modal'" in failed.text
+
+
+def test_an_image_file_imports_what_only_the_image_has(
+    frontend: Tools, project: Callable[..., Path], nonce: str
+) -> None:
+    context = project(
+        f"""
+        from llb import Image
+
+        image = Image.from_registry("busybox:latest").run_commands("echo {nonce}")
+
+        with image.imports():
+            import torch
+        """
+    )
+    frontend.gateway(context).ok()
