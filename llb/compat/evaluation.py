@@ -44,7 +44,6 @@ class Evaluation:
 
     def __init__(self, source_of: Callable[[str], bytes | None], build_args: Mapping[str, str]) -> None:
         self._source_of = source_of
-        self._build_args = build_args
         self._recording = Recording()
         self._modules: dict[str, ModuleType] = {}
         """Ours, while it is not entered; what they hide, while it is."""
@@ -52,6 +51,9 @@ class Evaluation:
         """The script's, while it is not entered; everybody else's, while it is."""
         self._optional: dict[str, list[range]] = {}
         self._entered = False
+        for name, value in build_args.items():
+            if name and "\0" not in value and not name.startswith("LLB_"):
+                os.environ[name] = value
 
     # -- in and out
 
@@ -61,13 +63,6 @@ class Evaluation:
         self._entered = True
         Recording.current = self._recording
         self._swap()
-        os.environ.update(
-            {
-                name: value
-                for name, value in self._build_args.items()
-                if name and "\0" not in value and not name.startswith("LLB_")
-            }
-        )
         sys.meta_path.append(self)  # pyright: ignore[reportArgumentType]
 
     def leave(self) -> None:

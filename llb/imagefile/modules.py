@@ -146,7 +146,7 @@ class Finder:
         file = self._run.modules.find(name)
         if file is not None or self._run.evaluation is None:
             return file
-        for directory in (".", *[entry for entry in sys.path if entry not in self._path]):
+        for directory in (".", *[str(entry) for entry in sys.path if entry not in self._path]):
             file = find(directory, name)
             if file is not None:
                 break

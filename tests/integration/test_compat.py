@@ -173,6 +173,24 @@ def test_a_script_is_no_script_where_that_is_not_wanted(docker: Tools, builder: 
     assert "No module named 'modal'" in failed.text
 
 
+@pytest.mark.parametrize("door", ["docker build", "buildctl"])
+def test_modules_of_the_working_directory(
+    docker: Tools, builder: str, project: Callable[..., Path], nonce: str, door: str
+) -> None:
+    """They are in the context, and the script is below it."""
+    context = project(
+        **{
+            "deploy-1/app.py": "import torch, modal\nfrom src.common import image\nfrom .beside import NAME\n"
+            f"image = image.run_commands('echo {nonce} > /made', f'echo {{NAME}} > /name')\n",
+            "deploy-1/beside.py": "NAME = 'beside'\n",
+            "src/common.py": "import modal\nimage = modal.Image.from_registry('busybox:latest')\n",
+        }
+    )
+    through = by_docker(docker, builder) if door == "docker build" else by_buildctl(docker)
+    image = built(docker, through, context, "deploy-1/app.py", layers=2)
+    assert (image.files["made"], image.files["name"]) == (f"{nonce}\n".encode(), b"beside\n")
+
+
 def test_an_image_file_imports_what_only_the_image_has(
     frontend: Tools, project: Callable[..., Path], nonce: str
 ) -> None:

@@ -50,6 +50,11 @@ def test_relative_imports_from_any_folder(
     assert (space["X"], space["Y"], space["common"].X) == (2, 1, 2)
 
 
+def test_relative_imports_of_a_script_by_its_full_path(tmp_path: Path) -> None:
+    write(tmp_path, **{"d/app.py": "from .common import X\n" + SCRIPT, "d/common.py": "X = 1\n"})
+    assert load(tmp_path / "d/app.py").namespace["X"] == 1
+
+
 def test_relative_imports_from_above(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(
         tmp_path,
