@@ -41,11 +41,12 @@ class Image(_Image, Unbuilt):
         **options: Any,
     ) -> Self:
         """As ours; `secrets` and `gpu`, which the original lets through unsaid, are of the set-up lines."""
-        image = super().from_registry(tag, *args, **options)
         lines = list(setup_dockerfile_commands)
-        if not lines:
-            return image
-        return image.dockerfile_commands(lines, secrets=list(secrets), gpu=gpu or gpu_config)
+        gpu = gpu or gpu_config
+        if not secrets and not gpu:
+            return super().from_registry(tag, *args, setup_dockerfile_commands=lines, **options)
+        image = super().from_registry(tag, *args, **options)
+        return image.dockerfile_commands(lines, secrets=list(secrets), gpu=gpu)
 
     @classmethod
     @started

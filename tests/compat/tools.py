@@ -23,6 +23,12 @@ server = modal.Image.from_registry("ghcr.io/example-org/inference-server:1.7", a
     ["ENTRYPOINT []", "RUN ln -sf /usr/bin/python3 /usr/bin/python"]
 ).pip_install("httpx")
 
+conda = (
+    modal.Image.micromamba(python_version="3.11")
+    .micromamba_install("cudatoolkit=11.8", "cudnn", channels=["conda-forge", "nvidia"])
+    .run_commands("pip install --upgrade numpy")
+)
+
 private = modal.Image.debian_slim("3.12").pip_install_private_repos(
     "github.com/example-org/private@main", git_user="bot", secrets=[token]
 )
@@ -34,6 +40,10 @@ def build(): ...
 
 @app.function(image=server, gpu="any")
 def infer(): ...
+
+
+@app.function(image=conda, gpu="A10G")
+def solve(): ...
 
 
 @app.function(image=private, secrets=[token])

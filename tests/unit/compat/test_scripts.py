@@ -67,7 +67,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     },
     "comfy/comfyapp.py": {"image": _COMFY, "ui": "=image", "ComfyUI": "=image", "app": "=image"},
     "legacy/pages.py": {
-        "pages_image": "from_registry dockerfile_commands pip_install add_local_dir add_local_file",
+        "pages_image": "from_registry setup_dockerfile_commands pip_install add_local_dir add_local_file",
         "page": "=pages_image",
         "site": "=pages_image",
         "Renderer": "debian_slim",
@@ -89,11 +89,13 @@ EXPECTED: dict[str, dict[str, str]] = {
         "sweep": "=plain",
     },
     "tools.py": {
-        "ubuntu": "from_registry dockerfile_commands run_commands run_commands dockerfile_commands",
+        "ubuntu": "from_registry setup_dockerfile_commands run_commands run_commands dockerfile_commands",
         "server": "from_registry dockerfile_commands pip_install",
+        "conda": "micromamba micromamba_install run_commands",
         "private": "debian_slim pip_install_private_repos",
         "build": "=ubuntu",
         "infer": "=server",
+        "solve": "=conda",
         "call": "=private",
     },
     "scraper/scrape.py": {
