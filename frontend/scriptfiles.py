@@ -8,6 +8,7 @@ stays here. Only scripts that use `modal` get this: an image file describes, and
 from __future__ import annotations
 
 import builtins
+import glob
 import io
 import os
 import posixpath
@@ -64,6 +65,12 @@ class ScriptFiles:
             self._replace(os, name, self._looking)
         for name in _LISTS:
             self._replace(os, name, self._listing)
+        for name in ("_Globber", "_StringGlobber"):  # Python 3.13's have the function itself
+            globber: Any = getattr(glob, name, object)
+            listing: Any = vars(globber).get("scandir")
+            if hasattr(listing, "__wrapped__"):
+                self._saved.append((globber, "scandir", listing))
+                globber.scandir = staticmethod(os.scandir)
         for owner, name in ((builtins, "open"), (io, "open"), (os, "open")):
             self._replace(owner, name, self._opening)
 

@@ -202,8 +202,7 @@ class DerivedFromMissing(metaclass=_Derived):
 
     def __init__(self, *_: object, **given: object) -> None:
         cls = type(self)
-        names = [name for base in cls.__mro__ for name in vars(base).get("__annotations__", ())]
-        for name in (*names, *given):
+        for name in (*[name for base in cls.__mro__ for name in _fields(base)], *given):
             object.__setattr__(self, name, Placeholder(f"{cls.__name__}().{name}", cls._llb_why))
 
     def __init_subclass__(cls, **_: object) -> None: ...
@@ -215,6 +214,14 @@ class DerivedFromMissing(metaclass=_Derived):
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}", name=name)
         return Placeholder(f"{type(self).__name__}().{name}", self._llb_why)
+
+
+def _fields(cls: type) -> tuple[str, ...]:
+    """The names that a class annotates."""
+    try:
+        return tuple(cls.__annotations__)
+    except Exception:  # noqa: BLE001 - from Python 3.14 on they are evaluated only now, and may fail
+        return ()
 
 
 class MissingModule(ModuleType):

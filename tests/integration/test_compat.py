@@ -142,6 +142,7 @@ def test_a_script_that_looks_around(docker: Tools, builder: str, scripts: Path, 
     assert image.has("idna", "six")
     assert image.files["etc/robots.txt"] == b"User-agent: *\n"
     assert image.environment["SITES"] == "example.com,example.org"
+    assert image.environment["LIBS"] == "sites.py"
     assert not (scripts / "scraper/scrape.ini").exists()
 
 

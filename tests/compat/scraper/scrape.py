@@ -31,7 +31,8 @@ if not config.exists():
 image = modal.Image.debian_slim(python_version="3.11").pip_install("idna", *sites.REQUIREMENTS)
 if (Path(__file__).parent / "robots.txt").exists():
     image = image.add_local_file(Path(__file__).parent / "robots.txt", "/etc/robots.txt", copy=True)
-image = image.env({"SITES": ",".join(sites.NAMES), "DEPTH": str(options.depth)})
+libraries = sorted(path.name for path in (Path(__file__).parent / "lib").glob("*.py"))
+image = image.env({"SITES": ",".join(sites.NAMES), "DEPTH": str(options.depth), "LIBS": " ".join(libraries)})
 
 app = modal.App(name="example-scraper")
 results = modal.Dict.from_name("results", create_if_missing=True)

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -200,8 +201,12 @@ def test_a_script_finds_its_files_from_anywhere(project: Path, monkeypatch: pyte
 def test_what_a_script_writes_and_reads(project: Path) -> None:
     file = load("scraper/scrape.py")
     assert (project / "scraper/scrape.ini").read_text() == "[scrape]\ndepth = 2\n"
-    step = step_of(file.targets["image"])
-    assert dict(getattr(step, "variables")) == {"SITES": "example.com,example.org", "DEPTH": "2"}  # noqa: B009
+    step: Any = step_of(file.targets["image"])
+    assert dict(step.variables) == {
+        "SITES": "example.com,example.org",
+        "DEPTH": "2",
+        "LIBS": "sites.py",
+    }
 
 
 def test_a_builder_version_set_in_the_script_is_the_images(project: Path) -> None:
