@@ -65,11 +65,11 @@ class ScriptFiles:
             self._replace(os, name, self._looking)
         for name in _LISTS:
             self._replace(os, name, self._listing)
-        for name in ("_Globber", "_StringGlobber"):  # Python 3.13's have the function itself
-            globber: Any = getattr(glob, name, object)
-            listing: Any = vars(globber).get("scandir")
-            if hasattr(listing, "__wrapped__"):
-                self._saved.append((globber, "scandir", listing))
+        for kind in ("_Globber", "_StringGlobber"):  # Python 3.13's have the function itself
+            globber: Any = getattr(glob, kind, None)
+            members: dict[str, Any] = dict(globber.__dict__) if globber is not None else {}
+            if hasattr(members.get("scandir"), "__wrapped__"):
+                self._saved.append((globber, "scandir", members["scandir"]))
                 globber.scandir = staticmethod(os.scandir)
         for owner, name in ((builtins, "open"), (io, "open"), (os, "open")):
             self._replace(owner, name, self._opening)
