@@ -65,9 +65,10 @@ class ScriptFiles:
             self._replace(os, name, self._looking)
         for name in _LISTS:
             self._replace(os, name, self._listing)
-        for kind in ("_Globber", "_StringGlobber"):  # Python 3.13's have the function itself
-            globber: Any = getattr(glob, kind, None)
-            members: dict[str, Any] = dict(globber.__dict__) if globber is not None else {}
+        # Python 3.13's have the function itself.
+        globbers: list[Any] = [one for name, one in vars(glob).items() if name.endswith("Globber")]
+        for globber in globbers:
+            members: dict[str, Any] = dict(globber.__dict__)
             if hasattr(members.get("scandir"), "__wrapped__"):
                 self._saved.append((globber, "scandir", members["scandir"]))
                 globber.scandir = staticmethod(os.scandir)
