@@ -23,6 +23,7 @@ from llb.client.secrets import SecretService
 from llb.client.sending import FileService
 from llb.client.session import Service
 from llb.client.store import Store, directory_of
+from llb.client.validation import Validation
 from llb.errors import ImageBuildError, InvalidError, LLBError, UnsupportedError
 from llb.gateway import ConnectionLostError, Ref, Result, RpcError, decode_detail, decode_status
 from llb.graph import SINCE, Definition, Platform, missing_capabilities
@@ -135,7 +136,8 @@ class _Build:
     def run(self, stack: ExitStack) -> Built:
         request = self._request
         exports, targets = _exports(request, self._client.image_exporter)
-        files = FileService(self._directory)
+        validation = Validation(sources=self._directories)
+        files = FileService(self._directory, validation)
         logins = LoginService(request.logins)
         services: list[Service] = [files, logins, SecretService(self._secrets)]
         if targets:
@@ -163,6 +165,7 @@ class _Build:
                     request.compiled(compiled)
                 self._tell_notes()
                 response = self._solve(gateway)
+                self._tell(validation.notes)
         except RpcError as error:
             record = watch.finish() if watch is not None else Record()
             if session.errors:
@@ -202,8 +205,11 @@ class _Build:
             self._definitions.append(definition)
 
     def _tell_notes(self) -> None:
+        self._tell([note for one in self._definitions for note in one.notes])
+
+    def _tell(self, notes: Sequence[str]) -> None:
         if self._request.progress != "quiet":
-            for note in dict.fromkeys([note for one in self._definitions for note in one.notes]):
+            for note in dict.fromkeys(notes):
                 sys.stderr.write(f"note: {note}\n")
 
     def _compile_also(self, resolver: EngineResolver, options: BuildOptions) -> tuple[ImageDefinition, ...]:

@@ -14,6 +14,7 @@ from llb.client.http2 import NOT_FOUND, Call, CallError, Handler
 from llb.client.packets import FIN, data_packet, error_packet, is_regular, stat_of, stat_packet
 from llb.client.selecting import select
 from llb.client.session import Service
+from llb.client.validation import Validation
 from llb.errors import LLBError, LocalFileError
 from llb.pb.fsutil_pb2 import Packet
 from llb.pb.services import FileSync
@@ -40,6 +41,7 @@ class FileService(Service):
 
     Args:
         directories: by the name of their local source; or a function that finds one, or raises `KeyError`.
+        validation: what is done about files that change meanwhile; default: nothing.
     """
 
     name = FileSync.NAME
@@ -47,8 +49,10 @@ class FileService(Service):
     def __init__(
         self,
         directories: Mapping[str, str | os.PathLike[str]] | Callable[[str], str | os.PathLike[str]],
+        validation: Validation | None = None,
     ) -> None:
         super().__init__()
+        self._validation = validation
         self._find = directories if callable(directories) else directories.__getitem__
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -60,7 +64,10 @@ class FileService(Service):
             root = os.fspath(self._find(wanted.directory))
         except KeyError:
             raise CallError(NOT_FOUND, f"no access allowed to dir {wanted.directory!r}") from None
-        sending = Sending(root, wanted, call.requests())
+        validation = self._validation
+        if validation is not None and not validation.covers(wanted.directory):
+            validation = None
+        sending = Sending(root, wanted, call.requests(), validation)
         call.on_end(sending.stop)
         try:
             yield from sending.bursts()
@@ -76,13 +83,17 @@ class Sending:
         root: the directory.
         wanted: what of it.
         requests: the packets that come from the engine.
+        validation: what is done about files that change meanwhile; None: nothing.
     """
 
-    def __init__(self, root: str, wanted: Wanted, requests: Iterable[bytes]) -> None:
+    def __init__(
+        self, root: str, wanted: Wanted, requests: Iterable[bytes], validation: Validation | None = None
+    ) -> None:
+        self._validation = validation
         self._root = root
         self._wanted = wanted
         self._asked: queue.SimpleQueue[int | LLBError | None] = queue.SimpleQueue()
-        self._files: dict[int, str] = {}
+        self._files: dict[int, tuple[str, os.stat_result]] = {}
         self._requests = requests
 
     def stop(self) -> None:
@@ -158,13 +169,16 @@ class Sending:
             except OSError as error:
                 raise LocalFileError(f"{entry.path} cannot be read: {error.strerror}") from None
             if is_regular(stat.mode) and not stat.linkname:
-                self._files[identifier] = entry.path
+                self._files[identifier] = (entry.path, entry.about)
+                if self._validation is not None:
+                    self._validation.check(entry.path, entry.about)
             yield packet
 
     def _contents(self, identifier: int) -> Iterator[bytes]:
-        path = self._files.get(identifier)
-        if path is None:
+        if identifier not in self._files:
             raise LocalFileError(f"the engine asks for entry {identifier} of {self._root}, which is no file")
+        path, listed = self._files[identifier]
+        sent = 0
         try:
             # Not a pipe's open, which would wait for somebody to write; not a link that came in between.
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -173,12 +187,17 @@ class Sending:
                 f"the file {path} cannot be read: {error.strerror}",
                 hint="Make it readable for you, or ignore it.",
             ) from None
-        except OSError:  # it was there a moment ago, or is a socket: an empty file
+        except OSError as error:  # it was there a moment ago, or is a socket: an empty file
+            if isinstance(error, FileNotFoundError) and self._validation is not None:
+                self._validation.changed(path, "while it was sent")
             yield data_packet(identifier)
             return
         try:
             while piece := os.read(descriptor, _PIECE):
+                sent += len(piece)
                 yield data_packet(identifier, piece)
+            if self._validation is not None:
+                self._validation.check_same(path, listed, os.fstat(descriptor), sent)
         except OSError as error:
             raise LocalFileError(f"the file {path} cannot be read: {error.strerror}") from None
         finally:

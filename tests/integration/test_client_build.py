@@ -250,6 +250,24 @@ def test_an_unreadable_or_impossible_local_file_ends_the_build(tmp_path: Path) -
         Image.from_scratch().add_local_dir("src", "/app", copy=True).build(progress="quiet")
 
 
+def test_a_file_that_is_modified_while_it_is_built_ends_the_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "src").mkdir()
+    for name in ("src/late", "src/other"):
+        (tmp_path / name).write_text(name)
+    image = Image.from_scratch().add_local_dir("src", "/src")
+    image.build(progress="quiet")
+    os.utime(tmp_path / "src/late", (time.time() + 60, time.time() + 60))
+    with pytest.raises(ExecutionError, match="src/late was modified during the build"):
+        image.build(progress="quiet")
+    monkeypatch.setenv("MODAL_BUILD_VALIDATION", "warn")
+    image.build()
+    assert "src/late was modified during the build" in capfd.readouterr().err
+    monkeypatch.delenv("MODAL_BUILD_VALIDATION")
+    Image.from_scratch().add_local_dir("src", "/src", ignore=["late"]).build(progress="quiet")
+
+
 def test_an_output_that_cannot_be_written_ends_the_build(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LocalFileError, match="cannot be written"):

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from llb.client.packets import DIR, FIN, PIPE, SETUID, STICKY, SYMLINK, request_packet
 from llb.client.selecting import Matcher, select
 from llb.client.sending import Sending, Wanted, wanted_of
-from llb.errors import LocalFileError
+from llb.client.validation import Validation
+from llb.errors import ExecutionError, LocalFileError
 from llb.image.patterns import parse_patterns
 from llb.pb.fsutil_pb2 import Packet
 
@@ -114,9 +115,11 @@ def test_pruning_never_changes_what_is_selected(
 class Engine:
     """The other side: says what it wants, keeps what comes."""
 
-    def __init__(self, root: Path, wanted: Wanted | None = None) -> None:
+    def __init__(
+        self, root: Path, wanted: Wanted | None = None, validation: Validation | None = None
+    ) -> None:
         self.said: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self.sending = Sending(str(root), wanted or Wanted("context"), self._requests())
+        self.sending = Sending(str(root), wanted or Wanted("context"), self._requests(), validation)
         self.packets = (Packet.FromString(data) for burst in self.sending.bursts() for data in burst)
 
     def _requests(self) -> Iterator[bytes]:
@@ -230,3 +233,47 @@ def test_patterns_that_are_not_ascii_come_encoded() -> None:
         ]
     )
     assert wanted == Wanted("context", ("naïve name", "100%"), ("a%20b",), ("x",))
+
+
+class TestFilesThatChange:
+    """By LLB_BUILD_VALIDATION: an error, a note, or nothing."""
+
+    def test_one_that_was_modified_after_the_build_began(self, tree: Path) -> None:
+        engine = Engine(tree, validation=Validation("error", started=(tree / "B").stat().st_mtime_ns - 1))
+        with pytest.raises(ExecutionError, match="was modified during the build") as caught:
+            engine.entries()
+        assert "LLB_BUILD_VALIDATION" in caught.value.hint
+
+    def test_one_that_is_not_sent_may_change(self, tree: Path) -> None:
+        validation = Validation("error")
+        os.utime(tree / "B", ns=(0, validation.started + 1))
+        Engine(tree, Wanted("context", exclude=("B",)), validation).entries()
+        with pytest.raises(ExecutionError, match="B was modified during the build"):
+            Engine(tree, validation=validation).entries()
+
+    @pytest.mark.parametrize("change", [b"longer than before", b"", b"B"])
+    def test_one_that_is_written_to_before_it_is_read(self, tree: Path, change: bytes) -> None:
+        engine = Engine(tree, validation=Validation("error"))
+        listed = [packet.stat.path for packet in engine.entries()]
+        (tree / "B").write_bytes(change)
+        os.utime(tree / "B", ns=(0, 1))
+        with pytest.raises(ExecutionError, match="B was modified while it was sent"):
+            engine.contents(listed.index("B"))
+
+    def test_a_note(self, tree: Path) -> None:
+        validation = Validation("warn", started=0)
+        engine = Engine(tree, Wanted("context", include=("B",)), validation)
+        engine.entries()
+        assert validation.notes == [f"{tree}/B was modified during the build"]
+
+    def test_nothing(self) -> None:
+        assert not Validation("ignore").covers("context")
+        assert not Validation("error", sources=("context",)).covers("stored")
+        assert Validation("error", sources=("context",)).covers("context")
+
+    def test_by_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("LLB_BUILD_VALIDATION", "warn")
+        assert Validation().policy == "warn"
+        monkeypatch.setenv("LLB_BUILD_VALIDATION", "")
+        monkeypatch.setenv("MODAL_BUILD_VALIDATION", "ignore")
+        assert Validation().policy == "ignore"
