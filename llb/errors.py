@@ -64,9 +64,10 @@ class LLBError(Exception):
     def __init__(
         self, message: str, *, hint: str = "", step: str = "", location: Location | None = None
     ) -> None:
+        message = without_credentials(message)
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = without_credentials(hint)
         self.step = step
         self.location = location
 
@@ -188,6 +189,19 @@ class ImageBuildError(RemoteError):
     def __str__(self) -> str:
         first, _, rest = super().__str__().partition("\n")
         return "\n".join([first, *[f"  {line}" for line in self.log], *([rest] if rest else [])])
+
+
+def without_credentials(text: str) -> str:
+    """A text for people: what URLs in it say of users and passwords is left out."""
+    if "://" not in text:
+        return text
+    before, *parts = text.split("://")
+    done = [before]
+    for part in parts:
+        end = min([found for mark in "/?# \"'\n" if (found := part.find(mark)) >= 0], default=len(part))
+        user, at, host = part[:end].rpartition("@")
+        done.append(part if not at or user == "git" else f"…@{host}{part[end:]}")
+    return "://".join(done)
 
 
 class Excerpt(Value):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llb import graph
-from llb.errors import InvalidError
+from llb.errors import InvalidError, without_credentials
 from llb.image import arguments
 from llb.image.commands import NO_OPTIONS, RunOptions, cache_mount, run
 
@@ -34,17 +34,6 @@ def quote(text: str) -> str:
     if text and _PLAIN.issuperset(text):
         return text
     return "'" + text.replace("'", "'\"'\"'") + "'"
-
-
-def without_credentials(text: str) -> str:
-    """A text for people: what URLs in it say of users and passwords is left out."""
-    before, *parts = text.split("://")
-    done = [before]
-    for part in parts:
-        end = min([found for mark in "/?# \"'\n" if (found := part.find(mark)) >= 0], default=len(part))
-        user, at, host = part[:end].rpartition("@")
-        done.append(part if not at or user == "git" else f"…@{host}{part[end:]}")
-    return "://".join(done)
 
 
 def runs_as_root(below: Lowered) -> bool:

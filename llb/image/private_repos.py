@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llb import graph
-from llb.errors import InvalidError
+from llb.errors import InvalidError, without_credentials
 from llb.image import arguments
 from llb.image.build import require_linux
 from llb.image.chain import Chain, chained
@@ -18,7 +18,6 @@ from llb.image.packages import (
     pip_install,
     pip_options,
     quote,
-    without_credentials,
 )
 from llb.image.step import Lowered
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from llb.errors import InvalidError
+from llb.errors import InvalidError, without_credentials
 from llb.image.arguments import shown
-from llb.image.packages import without_credentials
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

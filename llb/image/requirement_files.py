@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import posixpath
 
-from llb.errors import InvalidError, LocalFileError
+from llb.errors import InvalidError, LocalFileError, without_credentials
 from llb.image.arguments import shown
-from llb.image.packages import without_credentials
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

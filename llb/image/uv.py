@@ -8,7 +8,7 @@ it, and is in no layer. Where there is no pip, `uv_version` names an image to ta
 from __future__ import annotations
 
 from llb import graph
-from llb.errors import InvalidError
+from llb.errors import InvalidError, without_credentials
 from llb.image import arguments
 from llb.image.build import parse_reference, require_linux
 from llb.image.chain import Chain, chained
@@ -26,7 +26,6 @@ from llb.image.packages import (
     refuse_options,
     runs_as_root,
     tool_options,
-    without_credentials,
 )
 from llb.image.pip import REQUIREMENTS
 from llb.image.step import Lowered

@@ -373,3 +373,20 @@ def test_this_file_is_what_the_engine_will_quote() -> None:
     assert source.data == Path(__file__).read_bytes()
     assert source.language == "python"
     assert Path(source.filename).name == Path(__file__).name
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: LOOSE.from_scratch("https://u:hunter2@host/x"),
+        lambda: compiled(LOOSE.debian_slim("https://u:hunter2@host/x")),
+        lambda: loose().add_local_file("a", "https://u:hunter2@host/x"),
+        lambda: loose().expose("https://u:hunter2@host/x"),
+        lambda: loose().pip_install("--index-url=https://u:hunter2@host/x"),
+    ],
+)
+def test_no_refusal_quotes_the_password_of_a_url(wrong: Any) -> None:
+    with pytest.raises(LLBError) as caught:
+        wrong()
+    assert "hunter2" not in str(caught.value)
+    assert "https://…@host" in str(caught.value)
