@@ -192,7 +192,10 @@ class ImageBuildError(RemoteError):
 
 
 def without_credentials(text: str) -> str:
-    """A text for people: what URLs in it say of users and passwords is left out."""
+    """A text for people: what URLs in it say of users and passwords is left out.
+
+    A user alone is a token more often than a name; not so with SSH.
+    """
     if "://" not in text:
         return text
     before, *parts = text.split("://")
@@ -200,7 +203,9 @@ def without_credentials(text: str) -> str:
     for part in parts:
         end = min([found for mark in "/?# \"'\n" if (found := part.find(mark)) >= 0], default=len(part))
         user, at, host = part[:end].rpartition("@")
-        done.append(part if not at or user == "git" else f"…@{host}{part[end:]}")
+        plain = user == "git" or (before.endswith("ssh") and ":" not in user)
+        done.append(part if not at or plain else f"…@{host}{part[end:]}")
+        before = part
     return "://".join(done)
 
 
