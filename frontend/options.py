@@ -10,6 +10,7 @@ from llb._value import Value
 from llb.errors import InvalidError
 from llb.gateway import CacheImport
 from llb.image import BuildOptions
+from llb.image.options import FORCE_VARIABLES, is_forced
 from llb.image.recipes import MIRROR_VARIABLE, PYTHON_ARGUMENT, VERSION_VARIABLES
 
 TYPE_CHECKING = False
@@ -26,7 +27,15 @@ _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 _TIMEOUT = "LLB_IMAGE_FILE_TIMEOUT"
 _COMPAT = "LLB_COMPAT"
-_OURS = ("SOURCE_DATE_EPOCH", _TIMEOUT, _COMPAT, PYTHON_ARGUMENT, MIRROR_VARIABLE, *VERSION_VARIABLES)
+_OURS = (
+    "SOURCE_DATE_EPOCH",
+    _TIMEOUT,
+    _COMPAT,
+    PYTHON_ARGUMENT,
+    MIRROR_VARIABLE,
+    *VERSION_VARIABLES,
+    *FORCE_VARIABLES,
+)
 
 
 class Options(Value):
@@ -50,6 +59,7 @@ class Options(Value):
     def for_target(self, name: str, platform: Platform) -> BuildOptions:
         """The compiler's options for one of the images."""
         no_cache = self.no_cache is not None and (not self.no_cache or name.lower() in self.no_cache)
+        no_cache = no_cache or is_forced(self.build_args)
         prefix = str(platform) if self.multi_platform else ""
         return self.build.replace(no_cache=no_cache, progress_prefix=prefix)
 

@@ -136,6 +136,7 @@ def _compile(
 ) -> ImageDefinition:
     from llb import imagefile
     from llb.image import Bases, BuildOptions, LocalDirectory, compile_to_llb
+    from llb.image.options import FORCE_VARIABLES, is_forced
     from llb.image.recipes import MIRROR_VARIABLE, PYTHON_ARGUMENT, VERSION_VARIABLES
 
     timeout = _timeout(args)
@@ -164,7 +165,9 @@ def _compile(
     )
     declared = {argument.name for argument in loaded.build_args}
     for name in sorted(
-        set(args) - declared - {_TIMEOUT, PYTHON_ARGUMENT, MIRROR_VARIABLE, *VERSION_VARIABLES}
+        set(args)
+        - declared
+        - {_TIMEOUT, PYTHON_ARGUMENT, MIRROR_VARIABLE, *VERSION_VARIABLES, *FORCE_VARIABLES}
     ):
         click.echo(
             f"note: {file} does not use the build argument {name}: llb.build_arg(NAME) reads one", err=True
@@ -175,6 +178,7 @@ def _compile(
         builder_version=next(filter(None, versions), ""),
         python_version=args.get(PYTHON_ARGUMENT, ""),
         python_build_mirror=args.get(MIRROR_VARIABLE, ""),
+        no_cache=is_forced(args),
     )
     resolver = Context(context, bases=known, search=(os.path.dirname(file) or ".", context))
     definition = compile_to_llb(image, platform=platform, resolver=resolver, options=options)

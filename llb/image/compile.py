@@ -11,7 +11,7 @@ from llb.graph import LINUX_AMD64, Definition, Platform, SourceFile
 from llb.graph.platform import as_platform
 from llb.image.build import Build, of_platform
 from llb.image.chain import step_of
-from llb.image.options import BuildOptions
+from llb.image.options import BuildOptions, is_forced
 from llb.image.resolver import LocalDirectory, ResolvedBase, Resolver
 from llb.image.step import Lowered, Step, ask_step, lower_step, root_of, steps_of
 from llb.oci import ImageConfig
@@ -67,7 +67,9 @@ def compile_to_llb(
     """Compile an image to the definition that BuildKit builds. No engine and no network are needed.
 
     The same image, platform, options and answers of the resolver give the same vertices on every machine. The
-    bytes also hold the user's source files, for the engine's errors to quote; they are in no digest.
+    bytes also hold the user's source files, for the engine's errors to quote; they are in no digest. Nor is
+    that cached results are not to be used, as LLB_FORCE_BUILD=1 (or LLB_IGNORE_CACHE=1) in the environment
+    says for all steps.
 
     Args:
         image: what to compile.
@@ -91,6 +93,8 @@ def compile_to_llb(
         sys.stdout.buffer.write(definition.to_bytes())
         ```
     """
+    if not options.no_cache and is_forced(os.environ):
+        options = options.replace(no_cache=True)
     build, steps = _announced(
         image, platform, resolver or LocalDirectory(), options, source_files or read_source_file
     )

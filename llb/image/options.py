@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from llb._value import Value
+from llb.errors import InvalidError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from llb.graph import LinuxResources, ProxyEnv
 
 
@@ -50,3 +53,27 @@ class BuildOptions(Value):
     source_date_epoch: int | None = None
     progress_prefix: str = ""
     """Put in the names of vertices, where several images or platforms are built at once."""
+
+
+FORCE_VARIABLES = ("LLB_FORCE_BUILD", "LLB_IGNORE_CACHE", "MODAL_FORCE_BUILD", "MODAL_IGNORE_CACHE")
+"""Switches that ignore the cached result of every step: of the environment, and build arguments.
+
+Both words mean the same: what an engine has built anew it keeps.
+"""
+_YES = frozenset(("1", "true", "yes", "on"))
+_NO = frozenset(("", "0", "false", "no", "off"))
+
+
+def is_forced(values: Mapping[str, str]) -> bool:
+    """Whether one of the switches is on, in the environment or among build arguments.
+
+    Raises:
+        InvalidError: one of them says neither yes nor no.
+    """
+    found = False
+    for name in FORCE_VARIABLES:
+        value = values.get(name, "")
+        if value.lower() not in _YES | _NO:
+            raise InvalidError(f"{name}={value}: neither yes nor no", hint=f"Write {name}=1 or {name}=0.")
+        found = found or value.lower() in _YES
+    return found

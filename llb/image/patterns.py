@@ -33,6 +33,8 @@ __all__ = [
 
 
 _SPECIAL = frozenset("*?[]\\^")
+_ESCAPED = _SPECIAL | frozenset("|{}")
+"""What is written behind a backslash, so that it stands for itself."""
 
 
 class Pattern:
@@ -232,8 +234,8 @@ def parse_patterns(lines: Sequence[str]) -> tuple[Pattern, ...]:
 def _translate(pattern: str) -> tuple[str, str]:
     """The regular expression of a cleaned pattern, and the pattern so that engines read it the same way.
 
-    BuildKit's client takes `^` for the start of the path, `\\d` for a digit, and `*` in a class like one
-    outside of it; nobody means that.
+    BuildKit's client takes `^` for the start of the path, `|` for one pattern or the other, `{2}` for twice,
+    `\\d` for a digit, and `*` in a class like one outside of it; nobody means that.
 
     Raises:
         InvalidError: a character class is malformed, or a backslash ends the pattern.
@@ -276,7 +278,7 @@ def _translate(pattern: str) -> tuple[str, str]:
 def _escape(character: str) -> str:
     if character < " " or character == "\x7f":
         return f"[{_escape_member(character)}]"
-    return "\\" + character if character in _SPECIAL else character
+    return "\\" + character if character in _ESCAPED else character
 
 
 def _escape_member(character: str) -> str:
@@ -287,7 +289,7 @@ def _escape_member(character: str) -> str:
     """
     if character < " " or character == "\x7f":
         return character + _NOT_ASCII
-    return "\\" + character if character in _SPECIAL or character == "-" else character
+    return "\\" + character if character in _ESCAPED or character == "-" else character
 
 
 _NOT_ASCII = "\U0010ffff"

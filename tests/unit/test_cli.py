@@ -239,6 +239,17 @@ def test_an_unused_build_argument_is_told(file: Path) -> None:
     llb("compile", "image.py", "--build-arg", "=x", "-o", "x", code=2)
 
 
+def test_cached_results_are_ignored_by_a_switch(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text(START + "image = image.run_commands('true')\n")
+    plain = llb("compile", "image.py", "--format", "text")
+    assert "ignores the cache" not in plain.output
+    by_argument = llb("compile", "image.py", "--format", "text", "--build-arg", "LLB_IGNORE_CACHE=1")
+    assert "ignores the cache" in by_argument.output
+    assert "does not use" not in by_argument.stderr
+    monkeypatch.setenv("MODAL_FORCE_BUILD", "1")
+    assert "ignores the cache" in llb("compile", "image.py", "--format", "text").output
+
+
 def test_an_empty_image_is_refused(file: Path) -> None:
     file.write_text("from llb import Image\nimage = Image.from_scratch()\n")
     assert "nothing to build" in llb("compile", "image.py", code=1).stderr

@@ -172,6 +172,15 @@ def test_no_cache(given: str, ignored: bool) -> None:
     assert any(flags) is ignored
 
 
+@pytest.mark.parametrize(
+    "name", ["LLB_FORCE_BUILD", "LLB_IGNORE_CACHE", "MODAL_FORCE_BUILD", "MODAL_IGNORE_CACHE"]
+)
+def test_no_cache_by_a_build_argument(name: str) -> None:
+    for value, ignored in (("1", True), ("0", False)):
+        daemon = run("image = base.run_commands('true')", {f"build-arg:{name}": value})
+        assert any(entry.ignore_cache for entry in daemon.solved[0].metadata.values()) is ignored
+
+
 def test_hosts_limits_network_and_so_on() -> None:
     options = {
         "add-hosts": '"A=10.0.0.1",b=::1',

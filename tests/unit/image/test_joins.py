@@ -12,6 +12,7 @@ from llb import Image
 from llb.errors import InvalidError, InvalidTypeError, LocalFileError
 from llb.image import BuildOptions
 from llb.image.compile import bases_of
+from llb.image.options import FORCE_VARIABLES
 from llb.pb import ops_pb2 as pb
 from tests.unit.image.vertices import Answers, Compiled, base, compiled
 
@@ -346,3 +347,20 @@ class TestForceBuild:
         image = Image.merge(base().run_commands("a"), base().run_commands("b"))
         names = self.forced(image, no_cache=True)
         assert {"run_commands a", "run_commands b", "merge 2 images"} <= set(names)
+
+    @pytest.mark.parametrize("name", FORCE_VARIABLES)
+    @pytest.mark.parametrize(("value", "forces"), [("1", True), ("true", True), ("0", False), ("", False)])
+    def test_a_switch_of_the_environment(
+        self, monkeypatch: pytest.MonkeyPatch, name: str, value: str, forces: bool
+    ) -> None:
+        image = base().run_commands("a")
+        before = compiled(image).definition
+        monkeypatch.setenv(name, value)
+        assert (self.forced(image) == ["run_commands a"]) is forces
+        assert compiled(image).definition.digests()[:-1] == before.digests()[:-1], "no other vertices"
+
+    def test_a_switch_that_is_neither(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("LLB_FORCE_BUILD", "maybe")
+        with pytest.raises(InvalidError, match="LLB_FORCE_BUILD=maybe: neither yes nor no") as caught:
+            compiled(base())
+        assert "LLB_FORCE_BUILD=1" in caught.value.hint
