@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llb.errors import InvalidError, InvalidTypeError, LLBError, NotBuiltError, RemovedNameError
+from llb.image.arguments import kind, shown
 from llb.image.step import Step
 from llb.location import caller
 
@@ -99,7 +100,7 @@ def step_of(image: object) -> Step:
         if callable(image) and hasattr(image, "__name__")
         else f"Make one with {_FACTORIES}."
     )
-    raise InvalidTypeError(f"an Image is needed, not {type(image).__name__}: {image!r}", hint=hint)
+    raise InvalidTypeError(f"an Image is needed, not {kind(image)}: {shown(image)}", hint=hint)
 
 
 _OTHERS = ("NetworkFileSystem", "Secret", "Volume")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import posixpath
 
-from llb.errors import InvalidError
+from llb.errors import InvalidError, without_credentials
 from llb.image import arguments
-from llb.image.packages import without_credentials
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llb.errors import InvalidTypeError
-from llb.image.arguments import kind
+from llb.image.arguments import kind, shown
 from llb.image.bases import Bases
 from llb.image.built import Builds
 from llb.image.chain import Chain, chained
@@ -83,7 +83,7 @@ class Image(
         """
         if not callable(func):
             raise InvalidTypeError(
-                f"func must be a function, not {kind(func)}: {func!r}", hint="Write .pipe(function)."
+                f"func must be a function, not {kind(func)}: {shown(func)}", hint="Write .pipe(function)."
             )
         result = func(self, *args, **kwargs)
         if not isinstance(result, Chain):  # pyright: ignore[reportUnnecessaryIsInstance]

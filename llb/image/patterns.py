@@ -12,6 +12,7 @@ import os
 
 from llb.errors import InvalidError, InvalidTypeError, LocalFileError
 from llb.graph.paths import clean
+from llb.image.arguments import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class FilePatternMatcher:
         for one in pattern:
             if not isinstance(one, str):  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise InvalidTypeError(
-                    f"a pattern must be a string, not {type(one).__name__}: {one!r}",
+                    f"a pattern must be a string, not {type(one).__name__}: {shown(one)}",
                     hint='Give each pattern as an argument of its own: FilePatternMatcher("*.txt", "data").',
                     step="FilePatternMatcher",
                 )
@@ -124,7 +125,7 @@ class FilePatternMatcher:
             file = None
         if not isinstance(file, str) or not file:
             raise InvalidTypeError(
-                f"path must be the path of a file, not {path!r}",
+                f"path must be the path of a file, not {shown(path)}",
                 hint='Write FilePatternMatcher.from_file(".dockerignore").',
                 step="FilePatternMatcher.from_file",
             )
@@ -342,7 +343,7 @@ def _quote(text: str) -> str:
 
 def _bad(pattern: str, why: str) -> InvalidError:
     return InvalidError(
-        f"Bad pattern {pattern!r}: {why}",
+        f"Bad pattern {shown(pattern)}: {why}",
         hint="A backslash takes the meaning from the next character: \\[ is a bracket.",
     )
 

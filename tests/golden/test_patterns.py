@@ -66,12 +66,11 @@ PART = st.sampled_from(
         *("a**", "**a", "**a*", "a?", "..", ".", "", "a b", "\\[", "a+", "(a)", "$"),
     ]
 )
-LINE = st.builds(
-    lambda before, parts, after: before + "/".join(parts) + after,
+LINE = st.tuples(
     st.sampled_from(["", "", "", "!", "!", " ", "/", "!/", "! ", "#"]),
-    st.lists(PART, min_size=1, max_size=4),
+    st.lists(PART, min_size=1, max_size=4).map("/".join),
     st.sampled_from(["", "", "", "/", " ", "/**"]),
-)
+).map("".join)
 PATH = st.lists(
     st.sampled_from(
         ["a", "b", "ab", "a.txt", ".x", "*", "x", "é", "a b", "[", "a+", "(a)", "$", "|", "ax", "cx"]
@@ -81,7 +80,7 @@ PATH = st.lists(
 ).map("/".join)
 ODD = st.text(st.sampled_from("ab*?[]^!-\\/ .\té|{}1d"), max_size=8)
 """Without newlines: `**` does not match them there."""
-QUICK = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=200, deadline=None, suppress_health_check=(HealthCheck.too_slow,))
 
 
 @QUICK

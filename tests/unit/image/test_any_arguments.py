@@ -22,6 +22,7 @@ from llb.errors import LLBError
 from llb.image import AUTO_DOCKERIGNORE, NON_PYTHON_FILES, LocalDirectory, Secret
 from llb.image.compile import ImageDefinition, compile_to_llb
 
+SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture)
 # These run the user's code or ask an engine; tests of their own hold them.
 ASKING = {"build", "hydrate", "imports", "pipe", "publish"}
 METHODS = [
@@ -299,7 +300,7 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_any_arguments_give_an_image_or_one_of_our_errors(name: str, context: Path) -> None:
-    @settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=40, deadline=None, database=None, suppress_health_check=SLOW)
     @given(arguments_of(name, ANYTHING))
     def check(given_: tuple[list[Any], dict[str, Any]]) -> None:
         image = call(start(), name, given_)
@@ -309,7 +310,7 @@ def test_any_arguments_give_an_image_or_one_of_our_errors(name: str, context: Pa
     check()
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
 @given(data=st.data())
 def test_any_chain_compiles_to_the_same_bytes_each_time(data: st.DataObject, context: Path) -> None:
     names = data.draw(st.lists(st.sampled_from(METHODS), max_size=6))
