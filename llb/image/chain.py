@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 _FACTORIES = 'Image.debian_slim(), Image.from_registry("debian:12") or Image.from_scratch()'
 
 _REMOVED = {
-    "conda": 'Image.from_registry("continuumio/miniconda3")',
-    "conda_install": 'run_commands("conda install --yes …")',
-    "conda_update_from_environment": 'run_commands("conda env update …")',
+    "conda": "Image.micromamba()",
+    "conda_install": 'Image.micromamba().micromamba_install("…")',
+    "conda_update_from_environment": 'Image.micromamba().micromamba_install(spec_file="…")',
     "copy_local_dir": "add_local_dir(local_path, remote_path, copy=True)",
     "copy_local_file": "add_local_file(local_path, remote_path, copy=True)",
     "copy_mount": "add_local_dir(local_path, remote_path, copy=True)",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import posixpath
 import sys
 
 from llb.errors import ExecutionError, InvalidError, LocalFileError, ModuleNotMountable
@@ -34,13 +33,12 @@ def validation_policy() -> str:
     return policy
 
 
-def walk(root: str, prune: Callable[[str], bool] | None, *, times: bool) -> Iterator[LocalEntry]:
+def walk(root: str, prune: Callable[[str], bool] | None) -> Iterator[LocalEntry]:
     """All below a directory: parents before what they hold, names sorted by bytes, links not followed.
 
     Args:
         root: the directory.
         prune: directories for which it is true are not looked into.
-        times: whether to ask when files were modified.
 
     Raises:
         LocalFileError: a directory cannot be read.
@@ -56,8 +54,9 @@ def walk(root: str, prune: Callable[[str], bool] | None, *, times: bool) -> Iter
                 f"the directory {directory or root} cannot be read: {error.strerror}",
                 hint="Patterns leave it out: a function is asked about what is in it.",
             ) from None
+        prefix = f"{directory}/" if directory else ""
         for entry in found:
-            path = posixpath.join(directory, entry.name)
+            path = prefix + entry.name
             if entry.is_symlink():
                 yield LocalEntry(path, "link")
             elif entry.is_dir(follow_symlinks=False):
@@ -65,9 +64,7 @@ def walk(root: str, prune: Callable[[str], bool] | None, *, times: bool) -> Iter
                 if prune is None or not prune(path):
                     inside.append(path)
             else:
-                kind = "file" if entry.is_file(follow_symlinks=False) else "other"
-                modified = entry.stat(follow_symlinks=False).st_mtime_ns if times else 0
-                yield LocalEntry(path, kind, modified)
+                yield LocalEntry(path, "file" if entry.is_file(follow_symlinks=False) else "other")
         pending.extend(reversed(inside))
 
 

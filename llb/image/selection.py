@@ -55,6 +55,8 @@ def checked_ignore(value: object) -> Ignore | None:
 
 
 _CACHES = "**/__pycache__"
+_ENOUGH = 5000
+"""How many entries are looked at for one that is not ignored."""
 
 
 class Selected:
@@ -142,7 +144,9 @@ class Selected:
             return excluded(inside + path)
 
         prune = ignored if excluded.can_prune_directories() else None
-        for entry in build.resolver.walk(self._context, self._real, prune):
+        for looked_at, entry in enumerate(build.resolver.walk(self._context, self._real, prune)):
+            if looked_at == _ENOUGH:  # a warning is not worth more
+                return
             if entry.kind != "dir" and not ignored(entry.path):
                 return
         self._note_nothing()
@@ -157,8 +161,11 @@ class Selected:
         also = self._also.patterns(build.read_local)
         key = f"{self._step.method} {self._given} {ignore.__class__.__name__}"
         chosen = build.resolver.call(lambda: _Chosen(entries, ignore, also))
-        for entry in chosen.files:
-            build.check_unchanged(entry, f"{self._prefix}/{entry.path}".lstrip("/"))
+        if build.resolver.validation != "ignore":
+            for entry in chosen.files:
+                path = f"{self._prefix}/{entry.path}" if self._prefix else entry.path
+                modified = build.resolver.modified(self._context, path)
+                build.check_unchanged(entry.replace(modified=modified), path)
         if not chosen.files:
             self._note_nothing()
         # The engine's client holds each path against each pattern: the fewer, the better.

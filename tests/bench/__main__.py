@@ -6,7 +6,7 @@ import platform
 import sys
 from importlib import import_module
 
-NAMES = ("imports", "graphs", "installers", "frontend", "client")
+NAMES = ("imports", "graphs", "files", "installers", "frontend")
 
 
 def main(names: list[str]) -> None:
