@@ -6,7 +6,7 @@ import platform
 import sys
 from importlib import import_module
 
-NAMES = ("imports", "graphs", "files", "installers", "frontend")
+NAMES = ("imports", "graphs", "files", "installers", "frontend", "client")
 
 
 def main(names: list[str]) -> None:
