@@ -209,6 +209,8 @@ def test_a_client_asks_for_the_grant_by_itself(
 ) -> None:
     monkeypatch.setenv("LLB_DATA_DIR", str(tmp_path))
     cards(auto_allow=False, one="T4")
+    listed = engine.llb("gpu", "ls", f"--engine={engine.env['BUILDKIT_HOST']}").ok().stdout.decode()
+    assert listed == "nvidia.com/gpu=one\tT4\tneeds --allow device\n"
     _, image = pick(execute(FILE.format(nonce=nonce, gpu="T4").encode(), "image.py"))
     image.build(engine=engine.env["BUILDKIT_HOST"])
     assert f"{nonce} one" in capsys.readouterr().err
