@@ -231,12 +231,12 @@ class Volumes:
         Not by `ignore_cache` of the command, which would empty the volume.
         """
         forced = graph.scratch().file(
-            graph.mkfile("/key"), meta=graph.Meta(name="[internal] now", ignore_cache=True)
+            graph.mkdir("/key"), meta=graph.Meta(name="[internal] now", ignore_cache=True)
         )
         mounts: list[Mount] = [
             graph.cache(_VOLUME, id=f"{self._prefix}{volume.id}"),
             graph.bind(_OUT, graph.scratch()),
-            graph.bind(KEY_TARGET, forced, readonly=True, content_cache="off"),
+            graph.bind(KEY_TARGET, forced, source="/key"),  # by its definition: a part, and writable
         ]
         if files is not None:
             mounts.append(graph.bind(_IN, files, readonly=True))

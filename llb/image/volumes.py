@@ -33,6 +33,8 @@ KEY_TARGET = "/dev/.llb-volumes"
 """Where a step sees the file that makes its volumes part of its cache key. /dev is the container's own, in
 memory: nothing of it can stay in a layer."""
 
+_MADE = "/dev/.llb-made"
+
 _EXAMPLE = 'volumes={"/data": Volume.from_name("data")}'
 _NAME = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 _LONGEST = 64
@@ -450,21 +452,28 @@ def mount_volumes(
     if directories:
         lines.append(command)  # a directory is made again when the command is another: it may have been lost
     about = graph.Meta(name="[internal] volumes of the step", ignore_cache=meta.ignore_cache)
-    key = graph.scratch().file(graph.mkfile("/key", data="".join(lines).encode()), meta=about)
+    key = graph.scratch().file(
+        graph.mkdir("/key"), graph.mkfile("/key/volumes", data="".join(lines).encode()), meta=about
+    )
+    mounts.append(_key_mount(key, build))
     if directories:
-        key = _with_directories(directories, key, below)
-    if build.supports("exec.mount.cache.content"):
-        # By its definition, not by its content: a forced key has the same content.
-        mounts.append(graph.bind(KEY_TARGET, key, readonly=True, content_cache="off"))
-    else:
-        mounts.append(graph.bind(KEY_TARGET, key))
+        # The key is mounted beside it: what forces a vertex is an input that ignores the cache, not one whose
+        # own input does.
+        mounts.append(graph.bind(_MADE, _directories(directories, key, below, build), readonly=True))
     return tuple(mounts), meta.replace(ignore_cache=False)
 
 
-def _with_directories(directories: list[tuple[str, str]], key: State, below: Lowered) -> State:
-    """The same key, after the directories have been made in their volumes: the engine mounts none that is
-    not there."""
-    mounts: list[Mount] = [graph.bind(KEY_TARGET, key)]
+def _key_mount(key: State, build: Build) -> Mount:
+    """The key, by its definition and not by its content: that of a forced one is the same."""
+    if build.supports("exec.mount.cache.content"):
+        return graph.bind(KEY_TARGET, key, source="/key", readonly=True, content_cache="off")
+    # BuildKit does not go by the content of a part of a filesystem that the command may change.
+    return graph.bind(KEY_TARGET, key, source="/key")
+
+
+def _directories(directories: list[tuple[str, str]], key: State, below: Lowered, build: Build) -> State:
+    """Nothing, after directories were made in their volumes: the engine mounts none that is not there."""
+    mounts: list[Mount] = [_key_mount(key, build), graph.bind(_MADE, graph.scratch())]
     made: list[str] = []
     for number, (identifier, path) in enumerate(directories):
         target = f"/dev/.llb-volume-{number}"
@@ -478,4 +487,4 @@ def _with_directories(directories: list[tuple[str, str]], key: State, below: Low
         readonly_root=True,
         meta=graph.Meta(name="[internal] directories of volumes"),
     )
-    return command.mounted(KEY_TARGET)
+    return command.mounted(_MADE)

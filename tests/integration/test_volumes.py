@@ -8,12 +8,14 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.integration.tools import Ran, Tools
 
 FILE = """
 from llb import Image, Volume
 
-log = Volume.from_name("{nonce}")
+log = Volume.from_name("{nonce}"){options}
 image = (
     Image.from_registry("busybox:latest")
     .run_commands("echo {nonce} >>/v/log; echo in the volume: $(wc -l </v/log)", volumes={{"/v": log}}{first})
@@ -32,20 +34,21 @@ def compiled(engine: Tools, project: Path, *options: str) -> Ran:
     return engine.buildctl(*options, stdin=definition.stdout, cwd=project)
 
 
+@pytest.mark.parametrize("options", ["", '.with_mount_options(sub_path="a/b")'])
 def test_a_forced_step_finds_what_its_volume_held(
-    engine: Tools, project: Callable[..., Path], nonce: str
+    engine: Tools, project: Callable[..., Path], nonce: str, options: str
 ) -> None:
     """`ignore_cache` of the command itself would have emptied it."""
     name = nonce[-12:]
-    where = project(FILE.format(nonce=name, first=""))
+    where = project(FILE.format(nonce=name, first="", options=options))
     assert counted(compiled(engine, where), "in the volume:") == ["1"]
     assert counted(compiled(engine, where), "in the volume:") == []  # cached
-    project(FILE.format(nonce=name, first=", force_build=True"))
+    project(FILE.format(nonce=name, first=", force_build=True", options=options))
     for runs in ("2", "3"):
         ran = compiled(engine, where)
         assert counted(ran, "in the volume:") == [runs]
         assert counted(ran, "seen again:") == [runs]  # the steps after it run, too
-    project(FILE.format(nonce=name, first=""))
+    project(FILE.format(nonce=name, first="", options=options))
     assert counted(compiled(engine, where), "in the volume:") == []
 
 
@@ -53,7 +56,7 @@ def test_every_door_has_the_same_volume_and_no_cache_keeps_it(
     docker: Tools, builder: str, project: Callable[..., Path], nonce: str
 ) -> None:
     name = nonce[-12:]
-    where = project(FILE.format(nonce=name, first=""))
+    where = project(FILE.format(nonce=name, first="", options=""))
     assert counted(compiled(docker, where), "in the volume:") == ["1"]
     assert counted(docker.gateway(where), "in the volume:") == []
     assert counted(docker.gateway(where, "--no-cache"), "in the volume:") == ["2"]

@@ -109,6 +109,7 @@ def test_a_directory_of_a_volume_is_made_before_it_is_mounted() -> None:
     assert making["op"]["meta"]["args"][-1] == "/dev/.llb-volume-0/models/v1"
     assert mounts(making)["/dev/.llb-volume-0"]["cacheOpt"] == mounts(command)["/m"]["cacheOpt"]
     assert mounts(making)["/"]["readonly"] is True
+    assert mounts(making)[KEY_TARGET]["contentCache"] == "OFF"
 
 
 def test_options_are_kept_until_they_are_changed() -> None:
@@ -174,8 +175,8 @@ def test_no_cache_keeps_volumes_too() -> None:
     assert not any(one.get("metadata", {}).get("ignore_cache") for one in commands(chain, no_cache=True))
 
 
-def test_an_engine_that_cannot_leave_content_out_of_a_key_gets_a_writable_mount() -> None:
-    """BuildKit never goes by the content of one."""
+def test_an_engine_that_cannot_leave_content_out_of_a_key_gets_a_writable_part() -> None:
+    """BuildKit never goes by the content of that."""
 
     class Old(Resolver):
         capabilities = frozenset({"exec.mount.cache", "exec.mount.cache.sharing", "exec.mount.bind"})
@@ -184,6 +185,8 @@ def test_an_engine_that_cannot_leave_content_out_of_a_key_gets_a_writable_mount(
     (command,) = [one for one in dumped(definition) if one["kind"] == "exec"]
     assert "readonly" not in mounts(command)[KEY_TARGET]
     assert "contentCache" not in mounts(command)[KEY_TARGET]
+    assert mounts(command)[KEY_TARGET]["selector"] == "/key"
+    assert mounts(command)[KEY_TARGET]["output"] == 1
 
 
 # -- refusals
