@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 SHELL = "/usr/local/bin/_dockerfile_shell.sh"
 """The image's own shell, which activates its environment."""
 _CACHE = "/var/cache/llb/conda"
+_USER = 57439
+"""The user of micromamba's images (MAMBA_USER_ID)."""
 _INSTALL = f'CONDA_PKGS_DIRS={_CACHE}/"$(id -u)" micromamba install'
 """Packages are unpacked in a cache mount, in a folder of the user's own: the image's user is not root."""
 
@@ -90,9 +92,12 @@ class MicromambaInstall(RunStep):
 
 
 def _cache(build: Build) -> Mount:
-    """Where micromamba keeps packages between builds, for any user: `mode=0777` of a Dockerfile's mount."""
+    """Where micromamba keeps packages between builds: `mode=0777,uid=57439` of a Dockerfile's mount.
+
+    For any user; but Docker Engine's own umask takes the others' right to write, so it is its usual user's.
+    """
     room = graph.scratch().file(
-        graph.mkdir("/cache", 0o777, owner=(0, 0)),
+        graph.mkdir("/cache", 0o777, owner=(_USER, 0)),
         meta=graph.Meta(name="[internal] setting cache mount permissions"),
     )
     name = f"{build.options.cache_namespace}/{_CACHE}"

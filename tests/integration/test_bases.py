@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import platform
 import shutil
@@ -11,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from llb import Image
+from llb import Image, compile_to_llb, imagefile
+from llb.client import connect
+from llb.image import BuildOptions
 from llb.image.python_builds import BUILDS
 from tests.integration.pythons import Mirror, python_archive, serving
+from tests.integration.test_examples import EXAMPLES
 from tests.integration.tools import Tools
 
 SLIM = """
@@ -202,3 +207,50 @@ def test_the_c_library_is_looked_up_in_the_base(
     ran = frontend.gateway(project(text.format("busybox")), argument).failed()
     assert "the base has no C library" in ran.stderr
     assert ">>> image = Image.from_registry('busybox', add_python='3.12')" in ran.stderr
+
+
+NVCC = """#!/bin/sh
+# Stands for CUDA's compiler: checks how it is called, and writes what it was asked for.
+while [ $# -gt 1 ]; do case $1 in -o) out=$2; shift 2;; *) shift;; esac; done
+grep -q __global__ "$1" && cp "$1" "$out"
+"""
+
+
+def test_the_cuda_example(
+    docker: Tools, mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through the two doors in which the stand-in of its Python has a checksum: `build`, and a definition for buildctl."""
+    folder = tmp_path / "base"
+    folder.mkdir()
+    (folder / "nvcc").write_text(NVCC)
+    lines = 'COPY --chmod=755 nvcc /usr/local/bin/\nENTRYPOINT ["/bin/false"]\n'
+    (folder / "Dockerfile").write_text(f"FROM debian:bookworm-slim\n{lines}")
+    stand_in = f"{docker.registry}/test/cuda-stand-in:latest"
+    docker.buildctl(
+        "--frontend=dockerfile.v0",
+        f"--local=dockerfile={folder}",
+        f"--local=context={folder}",
+        f"--output=type=image,name={stand_in},push=true",
+    ).ok()
+    name, source = "nvidia/cuda:12.4.1-devel-ubuntu22.04", f"docker-image://{stand_in}"
+    example = EXAMPLES / "cuda"
+    monkeypatch.chdir(example)
+    _, image = imagefile.pick(imagefile.execute((example / "image.py").read_bytes(), "image.py"))
+    tag = f"{docker.registry}/test/cuda"
+    host = docker.env["BUILDKIT_HOST"]
+    image.build(engine=host, contexts={name: source}, tags=f"{tag}:built", push=True, progress="quiet")
+    with connect(host) as client, client.resolver(example) as engine:
+        definition = compile_to_llb(image, resolver=engine, options=BuildOptions(contexts=((name, source),)))
+    config = definition.image_config.decode()
+    output = csv_line("type=image", f"name={tag}:piped", "push=true", f"containerimage.config={config}")
+    docker.buildctl(f"--local=context={example}", f"--output={output}", stdin=definition.to_bytes()).ok()
+    for built in (f"{tag}:built", f"{tag}:piped"):
+        docker.run("docker", "pull", "--quiet", built).ok()
+        seen = docker.run("docker", "run", "--rm", "--network=none", built).ok().text
+        assert seen.strip() == "(1,) scale"
+
+
+def csv_line(*fields: str) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(fields)
+    return line.getvalue()

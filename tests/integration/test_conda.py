@@ -15,6 +15,7 @@ import pytest
 
 from tests.integration.conda import Channel, script
 from tests.integration.pythons import Mirror, pip_files, python_files, serving
+from tests.integration.test_examples import EXAMPLES
 from tests.integration.tools import ROOT, Tools
 
 IMAGE = "mambaorg/micromamba:2.1.1-debian12-slim"
@@ -36,6 +37,9 @@ def channels(engine: Tools, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             text = f"#!/usr/bin/env python\nimport sys\nprint({name!r}, sys.prefix)\n"
             local.add(f"llb-{name}", "1.0", [script(f"bin/llb-{name}", text)], ["python >=3.11"])
         local.publish()
+        bioconda = Channel(mirror, "bioconda")
+        bioconda.add("samtools", "1.21", [script("bin/samtools", "#!/bin/sh\necho samtools 1.21\n")])
+        bioconda.publish()
         yield mirror
 
 
@@ -43,7 +47,8 @@ def channels(engine: Tools, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def stand_in(frontend: Tools, channels: Mirror) -> str:
     """The named context that gives the stand-in for the image of micromamba."""
     folder = ROOT / "tests/integration/conda"
-    reference = f"{frontend.registry}/test/micromamba-stand-in:latest"
+    # Docker Engine takes a tag that it has already, and the address of the channels is in this one.
+    reference = f"{frontend.registry}/test/micromamba-stand-in:{channels.url.rpartition(':')[2]}"
     frontend.buildctl(
         "--frontend=dockerfile.v0",
         f"--local=dockerfile={folder}",
@@ -122,3 +127,19 @@ def test_a_package_that_no_channel_has(frontend: Tools, stand_in: str, project: 
     failed = frontend.gateway(context, stand_in).failed().stderr
     assert "nothing-here" in failed
     assert "2 | >>> image = Image.micromamba('3.11').micromamba_install(" in failed
+
+
+def test_the_conda_example(docker: Tools, builder: str, stand_in: str, tmp_path: Path) -> None:
+    """By `docker buildx` and buildctl, both on the standalone daemon: the Engine's steps do not see this machine's loopback."""
+    context = Path(shutil.copytree(EXAMPLES / "conda", tmp_path / "conda"))
+    tag = f"{docker.registry}/test/example-conda"
+    given = stand_in.removeprefix("--opt=context:")
+    output = f"--output=type=image,name={tag}"
+    docker.docker_build(
+        context, f"--build-context={given}", f"{output}:buildx,push=true", builder=builder
+    ).ok()
+    docker.gateway(context, stand_in, f"{output}:buildctl,push=true").ok()
+    for image in (f"{tag}:buildx", f"{tag}:buildctl"):
+        docker.run("docker", "pull", "--quiet", image).ok()
+        seen = docker.run("docker", "run", "--rm", "--network=none", image).ok().text
+        assert "/opt/conda/bin/samtools  1.21" in seen
