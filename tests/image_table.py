@@ -44,7 +44,7 @@ class Test:
 
     def calls(self, method: str, parameter: str = "") -> bool:
         if not parameter:
-            return re.search(rf"\b{method}\(", self.text) is not None
+            return re.search(rf"\b{method}\(|\w\.{method}\b(?!\()", self.text) is not None
         return re.search(rf"\b{method}\({_inside}*?\b{parameter}\s*=", self.text) is not None
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import platform
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.integration.canary import CANARY
 from tests.integration.conda import Channel, script
 from tests.integration.pythons import Mirror, pip_files, python_files, serving
 from tests.integration.test_examples import EXAMPLES
@@ -143,3 +145,25 @@ def test_the_conda_example(docker: Tools, builder: str, stand_in: str, tmp_path:
         docker.run("docker", "pull", "--quiet", image).ok()
         seen = docker.run("docker", "run", "--rm", "--network=none", image).ok().text
         assert "/opt/conda/bin/samtools  1.21" in seen
+
+
+GIVEN = """
+from llb import Image, Secret
+token = Secret.from_local_environ(["TOKEN"])
+image = (
+    Image.micromamba("3.11", force_build=True)
+    .micromamba_install("llb-hello", channels=["local", "conda-forge"], env={"CONDA_CHANNEL_ALIAS": "{url}"}, secrets=[token], force_build=True)
+    .run_commands("llb-hello")
+)
+"""
+
+
+def test_a_forced_install_with_variables_and_secrets(
+    frontend: Tools, channels: Mirror, stand_in: str, project: Callable[..., Path]
+) -> None:
+    context = project(GIVEN.replace("{url}", channels.url))
+    tools = replace(frontend, env={**frontend.env, "TOKEN": CANARY})
+    for _ in range(2):
+        ran = tools.gateway(context, stand_in, "--secret=id=TOKEN", progress="rawjson").ok()
+        assert len([name for name in ran.not_cached() if "micromamba" in name]) == 2
+        assert CANARY not in ran.text

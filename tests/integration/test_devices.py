@@ -214,3 +214,23 @@ def test_a_client_asks_for_the_grant_by_itself(
     _, image = pick(execute(FILE.format(nonce=nonce, gpu="T4").encode(), "image.py"))
     image.build(engine=engine.env["BUILDKIT_HOST"])
     assert f"{nonce} one" in capsys.readouterr().err
+
+
+LINES = """
+from llb import Image
+
+image = (
+    Image.from_dockerfile("Given", gpu="T4")
+    .dockerfile_commands("RUN echo line {nonce} $LLB_CARDS", gpu="T4")
+)
+"""
+
+
+def test_dockerfile_lines_have_a_gpu_too(
+    frontend: Tools, project: Callable[..., Path], nonce: str, cards: Devices
+) -> None:
+    cards(card="T4")
+    where = project(LINES.format(nonce=nonce), Given=f"FROM busybox\nRUN echo file {nonce} $LLB_CARDS\n")
+    said = logs(frontend.gateway(where, "--allow=device", progress="rawjson"))
+    assert f"file {nonce} card" in said
+    assert f"line {nonce} card" in said
