@@ -209,6 +209,22 @@ def test_the_c_library_is_looked_up_in_the_base(
     assert ">>> image = Image.from_registry('busybox', add_python='3.12')" in ran.stderr
 
 
+def test_a_dockerfile_gets_a_python_and_only_what_is_not_ignored(
+    engine: Tools, mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Given").write_text("FROM debian:bookworm-slim\nCOPY . /all\n")
+    (tmp_path / "kept").touch()
+    (tmp_path / "left").touch()
+    image = Image.from_dockerfile("Given", add_python="3.11", ignore=["left"]).run_commands(
+        "(python --version; ls /all) > /out"
+    )
+    said = inside(engine, image, tmp_path / "found")
+    assert "Python 3.11.11" in said
+    assert "kept" in said
+    assert "left" not in said
+
+
 NVCC = """#!/bin/sh
 # Stands for CUDA's compiler: checks how it is called, and writes what it was asked for.
 while [ $# -gt 1 ]; do case $1 in -o) out=$2; shift 2;; *) shift;; esac; done

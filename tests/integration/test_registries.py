@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from llb import Image, Secret
-from llb.errors import BaseError
+from llb.errors import BaseError, LLBError
 from tests.integration.tools import Ran, Tools
 
 Build = Callable[..., Ran]
@@ -134,6 +134,20 @@ def test_the_secret_of_a_base_logs_in_from_python(
     build(password)
     with pytest.raises(BaseError, match="401 Unauthorized"):
         Image.from_registry(private).build(engine=docker.env["BUILDKIT_HOST"], progress="quiet")
+
+
+def test_the_secret_of_a_dockerfiles_bases_logs_in_from_python(
+    docker: Tools, private: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nonce: str
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))  # where nobody has logged in
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Given").write_text(f"FROM {private}\nRUN echo {nonce}\n")
+    user, password = docker.env["REGISTRY_PRIVATE_USER"], docker.env["REGISTRY_PRIVATE_PASSWORD"]
+    login = Secret.from_dict({"REGISTRY_USERNAME": user, "REGISTRY_PASSWORD": password})
+    engine = docker.env["BUILDKIT_HOST"]
+    Image.from_dockerfile("Given", registry_secret=login).build(engine=engine, progress="quiet")
+    with pytest.raises(LLBError, match="401 Unauthorized"):
+        Image.from_dockerfile("Given").build(engine=engine, progress="quiet")
 
 
 def test_the_container_names_the_command_that_logs_in(
