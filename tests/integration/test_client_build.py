@@ -523,3 +523,20 @@ def test_a_lost_connection_is_one_clear_error_and_leaves_nothing(
         cable.close()
     assert caught.value.hint
     assert os.listdir(tmp_path) == ["context"]
+
+
+def test_without_the_cache_every_step_runs_again(engine: Tools, tmp_path: Path, nonce: str) -> None:
+    image = Image.from_registry("busybox:latest").run_commands(
+        f"echo {nonce}; cat /proc/sys/kernel/random/uuid > /now"
+    )
+    out = Image.from_scratch().copy_from(image, "/now", "/now")
+
+    def now(name: str, *, no_cache: bool = False) -> str:
+        folder = tmp_path / name
+        host = engine.env["BUILDKIT_HOST"]
+        out.build(engine=host, output=folder, no_cache=no_cache, progress="quiet")
+        return (folder / "now").read_text()
+
+    first = now("first")
+    assert now("second") == first
+    assert now("third", no_cache=True) != first
