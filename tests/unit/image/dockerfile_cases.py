@@ -63,7 +63,7 @@ APT = (
     "-o Dir::Cache::Archives=/var/cache/apt/llb"
 )
 CONDA = (
-    "RUN --mount=type=cache,target=/var/cache/llb/conda,sharing=locked,mode=0777 "
+    "RUN --mount=type=cache,target=/var/cache/llb/conda,sharing=locked,mode=0777,uid=57439 "
     'CONDA_PKGS_DIRS=/var/cache/llb/conda/"$(id -u)" micromamba install'
 )
 PIP = "RUN --mount=type=cache,target=/root/.cache/pip python -m pip install"
