@@ -3,6 +3,7 @@
 LLBError
  ├─ InvalidError               a wrong value in a call (also a ValueError)
  │   ├─ InvalidTypeError       a wrong type in a call (also a TypeError)
+ │   ├─ LocalFunctionError     a function that is defined inside another one
  │   ├─ RemovedNameError       a method that is gone, with its successor (also an AttributeError)
  │   └─ ModuleNotMountable     a Python module that cannot be added
  ├─ ImageFileError             the image file itself: unreadable, syntax, raises, runs too long
@@ -40,6 +41,7 @@ __all__ = [
     "LLBError",
     "LocalDirectoryError",
     "LocalFileError",
+    "LocalFunctionError",
     "ModuleNotMountable",
     "NotBuiltError",
     "NotFoundError",
@@ -93,6 +95,10 @@ class InvalidTypeError(InvalidError, TypeError):
 
 class RemovedNameError(InvalidError, AttributeError):
     """A method that existed once; the hint names what does the same."""
+
+
+class LocalFunctionError(InvalidError):
+    """A function that is defined inside another one, and so has no name that it can be found by."""
 
 
 class ModuleNotMountable(InvalidError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from llb.compat.apps import Function
 from llb.compat.placeholders import refuse_unknown
 from llb.compat.storage import CloudBucketMount
-from llb.compat.unbuilt import BuildMethods, Unbuilt
+from llb.compat.unbuilt import BuildMethods
 from llb.errors import InvalidError, LLBError
 from llb.image import Image as _Image
 from llb.image.chain import chained, started, step_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from llb.location import Location
 
 
-class Image(_Image, Unbuilt):
+class Image(_Image):
     """An image of a script's: all of `llb.Image`, and what the script may be older than.
 
     No method takes a value that is not known here: a placeholder, or text made with one.

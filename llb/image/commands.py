@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from typing import Self
 
-    from llb.graph import SecretEnv
+    from llb.graph import LinuxResources, ProxyEnv, SecretEnv
     from llb.graph.mounts import Mount
     from llb.image.buckets import CloudBucketMount
     from llb.image.build import Build
@@ -116,6 +116,11 @@ def run(
     *,
     mounts: Sequence[Mount] = (),
     options: RunOptions = NO_OPTIONS,
+    words: Sequence[str] = (),
+    proxy: ProxyEnv | None = None,
+    resources: LinuxResources | None = None,
+    history: str = "",
+    private: Sequence[tuple[str, str]] = (),
 ) -> Lowered:
     """One command as one vertex: the one that the Dockerfile frontend makes of `RUN`.
 
@@ -128,6 +133,11 @@ def run(
         mounts: what is mounted for it.
         options: variables for it alone (what `ARG` lines before the `RUN` give), secrets, volumes, GPU. With
             `force_build`, this command and all that follow ignore cached results.
+        words: what is run instead of the chain's shell; `command` still stands for what it does.
+        proxy: proxies instead of the build's.
+        resources: limits instead of the build's.
+        history: what the image's history says instead of the command.
+        private: variables of ours, which the history does not tell.
     """
     below = below.forced(options.force_build)
     state, config, asked, env = below.state, below.config, build.options, options.env
@@ -136,7 +146,7 @@ def run(
             "there is nothing in the image yet that could run a command",
             hint="Start from a base that has a shell, such as Image.debian_slim(), or add the files first.",
         )
-    words = (*(config.shell or (_WINDOWS_SHELL if config.os == "windows" else _SHELL)), command)
+    words = words or (*(config.shell or (_WINDOWS_SHELL if config.os == "windows" else _SHELL)), command)
     if asked.shm_size > 0 and build.supports("exec.mount.tmpfs.size"):
         mounts = (*mounts, graph.tmpfs("/dev/shm", size=asked.shm_size))  # noqa: S108
     meta = build.meta(step, text, ignore_cache=below.ignore_cache)
@@ -153,19 +163,23 @@ def run(
         buckets = mount_buckets(options.volumes, step, build)
         mounts = (*mounts, *volumes, *buckets.mounts)
         words, keys = (*buckets.words, *words), buckets.secret_env
-    if asked.linux_resources is not None and build.supports("exec.meta.linux.resources"):
-        meta = meta.replace(linux_resources=asked.linux_resources)
+    resources = resources or asked.linux_resources
+    if resources is not None and build.supports("exec.meta.linux.resources"):
+        meta = meta.replace(linux_resources=resources)
     done = state.run(
         words,
         mounts=mounts,
-        env=env,
+        env=(*env, *private),
         secret_env=[*build.secret_env(step, options.secrets), *keys],
         devices=devices(options.gpu, step, build),
-        proxy=asked.proxy,
+        proxy=proxy or asked.proxy,
         meta=meta,
     )
     declared = (f"|{len(env)}", *[f"{name}={value}" for name, value in env]) if env else ()
-    return below.then(done.root, build.history(f"RUN {' '.join([*declared, *words])} # buildkit"))
+    created_by = (
+        " ".join([*declared, history]) if history else f"RUN {' '.join([*declared, *words])} # buildkit"
+    )
+    return below.then(done.root, build.history(created_by))
 
 
 def cache_mount(build: Build, target: str, sharing: str = "shared") -> Mount:

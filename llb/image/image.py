@@ -11,6 +11,7 @@ from llb.image.commands import Commands
 from llb.image.config import Config
 from llb.image.dockerfile import Dockerfiles
 from llb.image.files import Files
+from llb.image.function import Functions
 from llb.image.imports import Imports
 from llb.image.installers import Packages
 from llb.image.joins import Joins
@@ -35,6 +36,7 @@ class Image(
     Config,
     Runtime,
     Files,
+    Functions,
     PythonSource,
     Joins,
     Imports,

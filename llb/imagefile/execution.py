@@ -272,7 +272,7 @@ class Run:
         module = type(sys)(MODULE_NAME)
         namespace = module.__dict__
         file = ModuleFile(self.filename, source)
-        loader = Loader(file, self.directory)
+        loader = Loader(file, self.directory, self.modules)
         namespace |= {"__file__": loader.path, "__loader__": loader, "__package__": self.finder.package}
         self._take_over(module)
 

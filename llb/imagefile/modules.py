@@ -132,7 +132,9 @@ class Finder:
         run.look_at(file.data)
         self.loaded.append(fullname)
         run.sources[file.filename] = file.data
-        loader = Loader(file, self._run.directory)  # deriving from importlib's would import it
+        loader = Loader(
+            file, self._run.directory, self._run.modules
+        )  # deriving from importlib's would import it
         spec = ModuleSpec(fullname, loader, origin=file.filename, is_package=file.package)  # pyright: ignore[reportArgumentType]
         if spec.submodule_search_locations is not None:
             spec.submodule_search_locations.append(
@@ -177,8 +179,13 @@ class Finder:
 
 
 class Loader:
-    def __init__(self, file: ModuleFile, directory: str) -> None:
+    """Loads a module of the user's. What takes functions along asks it for source, also of other modules."""
+
+    def __init__(self, file: ModuleFile, directory: str, modules: Modules) -> None:
         self._file = file
+        self._modules = modules
+        self.prefetch = modules.prefetch
+        self.beside = modules.find
         self.path = os.path.join(directory, file.filename)
 
     def create_module(self, spec: ModuleSpec) -> None:  # noqa: ARG002

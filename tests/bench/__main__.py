@@ -6,7 +6,7 @@ import platform
 import sys
 from importlib import import_module
 
-NAMES = ("imports", "graphs", "files", "installers", "frontend", "client")
+NAMES = ("imports", "graphs", "files", "functions", "installers", "frontend", "client")
 
 
 def main(names: list[str]) -> None:

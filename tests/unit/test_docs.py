@@ -28,13 +28,15 @@ def test_an_example_runs_and_compiles(
 
     monkeypatch.chdir(tmp_path)
     os.makedirs("app")
-    namespace: dict[str, object] = {}
     if "\nimport modal\n" in code:  # a script for somebody else's service, which our doors evaluate
         Path("app.py").write_text(code)
         for image in load("app.py").targets.values():
             assert compile_to_llb(image).digest.startswith("sha256:")
         return
-    exec(compile(code, str(tmp_path / "image.py"), "exec"), namespace)
+    file = tmp_path / "image.py"
+    file.write_text(code, "utf-8")  # functions travel as source
+    namespace: dict[str, object] = {"__name__": "__main__", "__file__": str(file)}
+    exec(compile(code, str(file), "exec"), namespace)
     for value in namespace.values():
         if isinstance(value, Image):
             assert compile_to_llb(value).digest.startswith("sha256:")

@@ -296,11 +296,13 @@ def test_the_methods() -> None:
         "poetry_install_from_file",
         "publish",
         "run_commands",
+        "run_function",
         "shell",
         "stop_signal",
         "user",
         "uv_pip_install",
         "uv_sync",
+        "why",
         "workdir",
     ]
 
@@ -355,7 +357,7 @@ class Client:
         return definition, definition.image_config
 
 
-def test_examples_of_the_documentation_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples_of_the_documentation_compile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GITHUB_TOKEN", "x")
     monkeypatch.setattr(built, "_client", Client)
     for name in (*PUBLIC, ""):
@@ -363,7 +365,10 @@ def test_examples_of_the_documentation_compile(monkeypatch: pytest.MonkeyPatch) 
         for block in text.split("```python\n")[1:]:
             code = inspect.cleandoc(block.split("```")[0])
             names: dict[str, Any] = {"Image": Image, "Secret": Secret, "image": base(), "image_id": "im-1"}
-            exec(code, names)
+            file = tmp_path / f"{len(list(tmp_path.iterdir()))}.py"
+            file.write_text(code)  # functions travel as source
+            names |= {"__name__": "__main__", "__file__": str(file)}
+            exec(compile(code, str(file), "exec"), names)
             assert compiled(names["image"], Project()).definition.image_config
 
 

@@ -1,0 +1,118 @@
+"""What a step of `run_function` runs: two processes, one that calls the function and one that watches it."""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import signal
+import sys
+
+from .running import HOME, run, say
+from .watching import WHERE, Stream, watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+SETTINGS = "ftp_proxy"
+"""The variable with what is no part of the step: the engine leaves proxies out of a step's cache key."""
+SETTINGS_START = "llb:"
+PAYLOAD = "LLB_FUNCTION"
+"""The variable with the payload, unless it is a file."""
+SPARE_SETTINGS = "LLB_FUNCTION_SETTINGS"
+"""The variable for them if the user has a proxy of that kind."""
+
+
+def _settings() -> Any:
+    found: Any = {}
+    for name in (SETTINGS, SETTINGS.upper(), SPARE_SETTINGS):
+        text = os.environ.get(name, "")
+        if text.startswith(SETTINGS_START):
+            del os.environ[name]
+            found = json.loads(text[len(SETTINGS_START) :])
+    return found
+
+
+def _noticed(number: int, frame: object) -> None:
+    """Children are waited for when the select is over; the signal is to end it."""
+
+
+def main(home: str = HOME) -> None:
+    """What the step runs."""
+    settings = _settings()
+    given = os.environ.pop(PAYLOAD, "")
+    if not given:
+        with open(home + "/payload", encoding="ascii") as file:
+            given = file.read()
+    payload = json.loads(given)
+    sys.path.insert(0, "/root")
+    sys.argv = [payload["name"]]
+    wake, signalled = os.pipe()
+    os.set_blocking(signalled, False)
+    signal.signal(signal.SIGCHLD, _noticed)
+    signal.set_wakeup_fd(signalled)
+    streams = [os.pipe(), os.pipe()]
+    dump, dumped = os.pipe()
+    seconds: float = settings.get("timeout", 3600)
+    child = os.fork()
+    if child == 0:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        for number, (_, write) in enumerate(streams, 1):
+            os.dup2(write, number)
+        os.set_inheritable(dumped, False)
+        for one in (null, wake, signalled, dump, *[end for pair in streams for end in pair]):
+            os.close(one)
+        file = os.fdopen(dumped, "w")
+        faulthandler.enable(file)
+        faulthandler.register(WHERE, file, all_threads=False)
+        run(payload, settings)
+        return
+    os.close(dumped)
+    for _, write in streams:
+        os.close(write)
+    passed = [Stream(read, number) for number, (read, _) in enumerate(streams, 1)]
+    for read, _ in streams:
+        os.set_blocking(read, False)
+    status = watch(child, passed, wake, seconds)
+    name: str = payload["name"]
+    where = _where(dump, settings)
+    if status is None:
+        say(
+            f"{name} did not end within {seconds:g} s (timeout=): "
+            f"it and all that it started were killed{where}"
+        )
+        _end(124)
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        known = "".join([f" ({one.name})" for one in signal.Signals if one == number])
+        why = ": out of memory?" if number == signal.SIGKILL else ""
+        say(f"{name} was killed by signal {number}{known}{why}{where}")
+        _end(128 + number)
+    _end(os.WEXITSTATUS(status))
+
+
+def _end(status: int) -> NoReturn:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _where(dump: int, settings: Any) -> str:
+    """Where the function was, by what `faulthandler` wrote."""
+    os.set_blocking(dump, False)
+    try:
+        text = os.read(dump, 1 << 16).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    files = {about[0] for about in settings.get("sources", {}).values()}
+    for line in text.splitlines():
+        file, separator, rest = line.strip().partition('", line ')
+        file = file[len('File "') :]
+        if separator and (file in files or file.startswith("<")) and not file.startswith("<frozen"):
+            number, _, function = rest.partition(" in ")
+            return f"\nIt was at {file}:{number}, in {function}"
+    return ""
