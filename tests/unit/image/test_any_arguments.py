@@ -24,7 +24,7 @@ from llb.image.compile import ImageDefinition, compile_to_llb
 
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture)
 # These run the user's code or ask an engine; tests of their own hold them.
-ASKING = {"build", "hydrate", "imports", "pipe", "publish"}
+ASKING = {"build", "hydrate", "imports", "pipe", "publish", "why"}
 METHODS = [
     name
     for name in dir(Image)
