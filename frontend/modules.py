@@ -67,7 +67,7 @@ class GatewayModules(Modules):
         return {file.filename: file.data for file in self._files.values() if file is not None and file.data}
 
     def prefetch(self, names: Sequence[str]) -> None:
-        wanted = list(names)
+        wanted = [name for name in names if (self._own, name) not in self._fetched]
         self._prefetched |= dict.fromkeys(wanted)
         while wanted:
             self._fetch(self._own, wanted)

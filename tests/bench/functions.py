@@ -92,15 +92,19 @@ def main() -> None:
         lines = lines.run_commands(f"true {number}")
     _build(many)
     _build(lines)
-    times: dict[str, list[float]] = {name: [] for name in ("function", "command", "functions", "commands")}
+    times: dict[str, list[float]] = {
+        name: [] for name in ("function", "command", "python", "functions", "commands")
+    }
     for _ in range(RUNS):
         run = uuid.uuid4().hex
         times["function"].append(_build(base.run_function(nothing, env={"RUN": run})))
         times["command"].append(_build(base.run_commands("true", env={"RUN": run})))
+        times["python"].append(_build(base.run_commands("exec python3 -c pass", env={"RUN": run})))
         times["functions"].append(_build(many))
         times["commands"].append(_build(lines))
     rows = [
         Row("an empty function", times["function"], times["command"], "ms", "≤ 1.3"),
+        Row("an empty function, beside `python3 -c pass`", times["function"], times["python"], "ms", ""),
         Row("100 unchanged steps", times["functions"], times["commands"], "ms", "≤ 1.2"),
     ]
     show(f"run_function beside run_commands, {RUNS} interleaved runs", "run_commands", rows)

@@ -406,3 +406,51 @@ def test_what_is_no_function_is_refused_at_the_users_line(
     assert "run_function" in ran.stderr
     assert ">>> image" in ran.stderr
     assert json.dumps(ran.stderr).isascii()
+
+
+EXTRAS = """
+from llb import Image, NetworkFileSystem
+
+N = "{nonce}"
+
+def write():
+    with open("/shared/seen", "a") as file:
+        file.write("x")
+    print(N, "seen", len(open("/shared/seen").read()))
+
+def reach():
+    import beside
+
+shared = {{"/shared": NetworkFileSystem.from_name("{volume}")}}
+base = Image.from_registry("python:3.11-slim-bookworm")
+image = base.run_function(
+    write, network_file_systems=shared, cpu=1.5, cloud="aws", region=["eu", "us"], force_build={force}
+)
+alone = base.run_function(reach, include_source=False)
+together = base.run_function(reach, include_source=True)
+print(image.why())
+"""
+
+
+def test_a_forced_function_runs_again_and_finds_its_file_system(
+    frontend: Tools, project: Callable[..., Path], nonce: str
+) -> None:
+    def written(force: str) -> Path:
+        return project(EXTRAS.format(nonce=nonce, volume=nonce[-40:], force=force))
+
+    first = frontend.gateway(written("False")).ok()
+    assert f"{nonce} seen 1" in first.stderr
+    assert "image.py:   function write: image.py" in first.stderr
+    assert "cloud= and region= choose among builders" in first.stderr
+    assert f"{nonce} seen" not in frontend.gateway(written("False")).ok().stderr
+    assert f"{nonce} seen 2" in frontend.gateway(written("True")).ok().stderr
+
+
+def test_modules_beside_come_along_unless_they_are_not_to(
+    frontend: Tools, project: Callable[..., Path], nonce: str
+) -> None:
+    source = EXTRAS.format(nonce=nonce, volume=nonce[-40:], force="False")
+    context = project(source, **{"beside.py": f"print('here is {nonce}')\n"})
+    assert f"here is {nonce}" in frontend.gateway(context, "--opt=target=together").ok().stderr
+    alone = frontend.gateway(context, "--opt=target=alone").failed()
+    assert "beside lies beside the image file: include_source=True takes it along" in alone.stderr
