@@ -9,10 +9,7 @@ from typing import Any
 
 import pytest
 
-from llb import Image
 from tests.integration.tools import ROOT, Tools
-
-pytestmark = pytest.mark.skipif(not hasattr(Image, "run_function"), reason="no run_function in this checkout")
 
 FILE = """
 import os
