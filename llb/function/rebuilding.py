@@ -5,18 +5,24 @@
 
 from __future__ import annotations
 
-import ast
-import importlib
-import linecache
+import _ast
 import sys
-import types
 
-from .syntax import VARIABLES, bare_class, bare_function, decode_atom, decode_node, encode_node
+from .syntax import VARIABLES, at, bare_class, bare_function, decode_atom, decode_node, encode_node, located
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import CellType, CodeType, FunctionType, ModuleType
     from typing import Any
+else:  # as `types` has them, which takes a while to load
+    ModuleType = type(sys)
+    FunctionType = type(lambda: None)
+    CodeType = type((lambda: None).__code__)
+    CellType = type((lambda one: lambda: one)(0).__closure__[0])
+
+ROOT = "/root"
+"""Where the user's files seem to be."""
 
 
 class Rebuilt:
@@ -30,10 +36,10 @@ class Rebuilt:
         self._pending: list[dict[str, Any]] = []
         self.files: set[str] = set()
         """The names of the user's files, as tracebacks have them."""
-        self._modules: list[types.ModuleType] = []
+        self._modules: list[ModuleType] = []
         for module in payload["modules"]:
-            made = types.ModuleType(module["name"])
-            made.__file__ = "/root/" + module["file"]
+            made = ModuleType(module["name"])
+            made.__file__ = ROOT + "/" + module["file"]
             self._modules.append(made)
             self._pending.append(dict(module["names"]))
             sys.modules.setdefault(module["name"], made)
@@ -68,8 +74,7 @@ class Rebuilt:
         if kind == "fs":
             return frozenset([self.value(one) for one in rest])
         if kind == "m":
-            importlib.import_module(rest[0])
-            return sys.modules[rest[0]]
+            return _module(rest[0])
         if kind == "g":
             return self._imported(rest[0], rest[1])
         if kind == "a":
@@ -80,10 +85,10 @@ class Rebuilt:
 
     @staticmethod
     def _imported(module: str, name: str) -> Any:
-        found: Any = importlib.import_module(module)
+        found: Any = _module(module)
         for part in name.split("."):
-            if not hasattr(found, part) and isinstance(found, types.ModuleType):
-                importlib.import_module(found.__name__ + "." + part)
+            if not hasattr(found, part) and isinstance(found, ModuleType):
+                _module(found.__name__ + "." + part)
             found = getattr(found, part)
         return found
 
@@ -127,7 +132,7 @@ class Rebuilt:
             made[self.value(key)] = self.value(value)
 
     def _make_cell(self, number: int, *content: Any) -> None:
-        cell = types.CellType()
+        cell = CellType()
         self._made[number] = cell
         if content:
             cell.cell_contents = self.value(content[0])
@@ -136,15 +141,15 @@ class Rebuilt:
         namespace = self._modules[about["module"]].__dict__
         cells: dict[str, int] = about.get("cells", {})
         tree, name = self._tree(number, about)
-        lambda_ = isinstance(tree, ast.Lambda)
+        lambda_ = isinstance(tree, _ast.Lambda)
         if cells or lambda_:
-            outer: Any = ast.parse(f"def outer({', '.join(sorted(cells))}):\n pass")
-            inner: Any = tree if lambda_ else ast.Name(tree.name, ast.Load())
-            returned = ast.copy_location(ast.Return(inner), tree)
+            outer: Any = _parse(f"def outer({', '.join(sorted(cells))}):\n pass")
+            inner: Any = tree if lambda_ else _ast.Name(tree.name, _ast.Load())
+            returned = at(_ast.Return(inner), tree)
             outer.body[0].body = [returned] if lambda_ else [tree, returned]
-            ast.fix_missing_locations(outer)
+            located(outer)
         else:
-            outer = ast.parse("")
+            outer = _parse("")
             outer.body = [tree]
         scope: dict[str, Any] = {}
         exec(_compiled(outer, name), namespace, scope)  # noqa: S102
@@ -153,7 +158,7 @@ class Rebuilt:
             closure = tuple(
                 [self._cell(cells, free) for free in made.__code__.co_freevars]  # filled in below
             )
-            made = types.FunctionType(made.__code__, namespace, about["name"], None, closure)
+            made = FunctionType(made.__code__, namespace, about["name"], None, closure)
         made.__name__ = about["name"]
         made.__qualname__ = about["qualname"]
         made.__module__ = namespace["__name__"]
@@ -169,12 +174,12 @@ class Rebuilt:
         for key, one in about.get("attributes", {}).items():
             setattr(made, key, self.value(one))
 
-    def _cell(self, cells: dict[str, int], free: str) -> types.CellType:
+    def _cell(self, cells: dict[str, int], free: str) -> CellType:
         number = cells.get(free)
         if number is None:
-            return types.CellType()
+            return CellType()
         if number not in self._made:
-            self._made[number] = types.CellType()
+            self._made[number] = CellType()
         return self._made[number]
 
     def _fill(self, number: int) -> None:
@@ -190,7 +195,7 @@ class Rebuilt:
         module = about["module"]
         namespace = self._modules[module].__dict__
         tree, name = self._tree(number, about)
-        outer: Any = ast.parse("")
+        outer: Any = _parse("")
         outer.body = [tree]
         code = _compiled(outer, name)
         self._ensure_read(module, code, set())
@@ -203,7 +208,7 @@ class Rebuilt:
         made = scope[tree.name]
         self._made.setdefault(number, made)
 
-    def _ensure_read(self, module: int, code: types.CodeType, seen: set[int], deep: bool = False) -> None:
+    def _ensure_read(self, module: int, code: CodeType, seen: set[int], deep: bool = False) -> None:
         """Makes what code reads when it runs now: bases and decorators of a class, and what those call."""
         if id(code) in seen:
             return
@@ -214,13 +219,13 @@ class Rebuilt:
                 names.update(inner.co_names)
         else:
             for one in code.co_consts:
-                if isinstance(one, types.CodeType) and not one.co_flags & 2:  # a class's body, no function
+                if isinstance(one, CodeType) and not one.co_flags & 2:  # a class's body, no function
                     self._ensure_read(module, one, seen)
         for name in sorted(names):
             if name in self._pending[module]:
                 self._ensure(module, name)
             found = self._modules[module].__dict__.get(name)
-            if isinstance(found, types.FunctionType):
+            if isinstance(found, FunctionType):
                 owner = next(
                     (i for i, one in enumerate(self._modules) if one.__dict__ is found.__globals__), None
                 )
@@ -239,28 +244,28 @@ class Rebuilt:
         if source is not None:
             name, line, text = source
             self.files.add(name)
-            tree = _parsed(text)
+            tree = _parsed(text, line)
             if tree is not None:
                 tree = prepare(tree)
                 if encode_node(tree) == about["tree"]:
                     _remember(name, line, text)
-                    return ast.increment_lineno(tree, line - 1), name
+                    return tree, name
         return self._without_source(about, name)
 
     def _without_source(self, about: Any, name: str) -> tuple[Any, str]:
         tree = decode_node(about["tree"])
         name = f"<{about['name']} of {name}>"
         self.files.add(name)
-        unparse: Callable[[Any], str] | None = getattr(ast, "unparse", None)
+        unparse: Callable[[Any], str] | None = getattr(standard("ast"), "unparse", None)
         if unparse is not None:
-            text = unparse(ast.fix_missing_locations(tree))
-            parsed = _parsed(text) if not isinstance(tree, ast.Module) else ast.parse(text)
+            text = unparse(located(tree))
+            parsed = _parsed(text) if not isinstance(tree, _ast.Module) else _parse(text)
             if parsed is not None and encode_node(parsed) == about["tree"]:
                 _remember(name, 1, text)
                 return parsed, name
-        return ast.fix_missing_locations(tree), name
+        return located(tree), name
 
-    def module_code(self, name: str) -> types.CodeType:
+    def module_code(self, name: str) -> CodeType:
         """The code of a module that is imported as a whole."""
         about = self._payload["whole"][name]
         self.files.add(about["file"])
@@ -268,7 +273,7 @@ class Rebuilt:
         if source is not None:
             file, _, text = source
             try:
-                tree: Any = ast.parse(text)
+                tree: Any = _parse(text)
             except SyntaxError:
                 tree = None
             if tree is not None and encode_node(tree) == about["tree"]:
@@ -292,13 +297,13 @@ class _Finder:
 
         loader: Any = self
         return ModuleSpec(
-            fullname, loader, origin="/root/" + about["file"], is_package=bool(about.get("package"))
+            fullname, loader, origin=ROOT + "/" + about["file"], is_package=bool(about.get("package"))
         )
 
     def create_module(self, spec: Any) -> None:  # noqa: ARG002
         return None
 
-    def exec_module(self, module: types.ModuleType) -> None:
+    def exec_module(self, module: ModuleType) -> None:
         origin: Any = module.__spec__.origin if module.__spec__ is not None else None
         module.__file__ = origin
         exec(self._rebuilt.module_code(module.__name__), module.__dict__)  # noqa: S102
@@ -310,41 +315,90 @@ def _preparation(about: Any) -> Callable[[Any], Any]:
     return bare_function
 
 
-def _compiled(tree: Any, name: str) -> types.CodeType:
-    flag: int = importlib.import_module("__future__").annotations.compiler_flag
-    return compile(tree, name, "exec", flags=flag, dont_inherit=True)
+def _compiled(tree: Any, name: str) -> CodeType:
+    return compile(tree, name, "exec", annotations.compiler_flag, True)
 
 
-def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+def _codes(code: CodeType) -> Iterator[CodeType]:
     for one in code.co_consts:
-        if isinstance(one, types.CodeType):
+        if isinstance(one, CodeType):
             yield one
             yield from _codes(one)
 
 
-def _parsed(text: str) -> Any:
-    """The function or class that a text is; it may be indented, or a lambda."""
+def _parse(text: str, mode: str = "exec") -> Any:
+    return compile(text, "<unknown>", mode, _ast.PyCF_ONLY_AST, True)
+
+
+def _parsed(text: str, line: int = 1) -> Any:
+    """The function or class that a text is, of which a line is the first; it may be indented, or a lambda."""
+    above = "\n" * (line - 1)
     try:
         if text[:1] in " \t":
-            tree: Any = ast.parse("if 1:\n" + text).body[0]
-            return ast.increment_lineno(tree.body[0], -1)
+            return _parse(above[1:] + "if 1:\n" + text).body[0].body[0]
         if text.startswith("lambda"):
-            return ast.parse("(" + text + "\n)", mode="eval").body
-        return ast.parse(text).body[0]
+            return _parse(above + "(" + text + "\n)", "eval").body
+        return _parse(above + text).body[0]
     except (SyntaxError, ValueError, IndexError):
         return None
 
 
-_LINES: dict[str, list[str]] = {}
+def _module(name: str) -> ModuleType:
+    __import__(name)
+    return sys.modules[name]
+
+
+def standard(name: str) -> Any:
+    """A module of Python's own, even if the user has one of that name."""
+    path, finders = sys.path, sys.meta_path
+    sys.path = [one for one in path if one != ROOT]
+    sys.meta_path = [one for one in finders if not isinstance(one, _Finder)]
+    try:
+        return _module(name)
+    finally:
+        sys.path, sys.meta_path = path, finders
+
+
+LINES: dict[str, list[str]] = {}
+"""The user's lines, by file."""
 
 
 def _remember(name: str, line: int, text: str) -> None:
     """Lets tracebacks and `inspect.getsource` find lines."""
-    lines = _LINES.setdefault(name, [])
+    lines = LINES.setdefault(name, [])
     new = [one + "\n" for one in text.split("\n")]
     lines.extend(["\n"] * (line - 1 + len(new) - len(lines)))
     lines[line - 1 : line - 1 + len(new)] = new
-    linecache.cache[name] = (1, None, lines, name)
+    known = sys.modules.get("linecache")
+    if known is not None:
+        known.cache[name] = (1, None, lines, name)
+    elif not any(isinstance(one, _LineFinder) for one in sys.meta_path):
+        sys.meta_path.insert(0, _LineFinder())  # pyright: ignore[reportArgumentType]
+
+
+class _LineFinder:
+    """Gives `linecache` the user's lines when it is first imported: by itself it takes a while to load."""
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:  # noqa: ARG002
+        if fullname != "linecache":
+            return None
+        from importlib.util import find_spec
+
+        sys.meta_path.remove(self)  # pyright: ignore[reportArgumentType]
+        spec: Any = find_spec(fullname)
+        if spec is not None:
+            self._loader = spec.loader
+            spec.loader = self
+        return spec
+
+    def create_module(self, spec: Any) -> Any:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: Any) -> None:
+        module.__loader__ = module.__spec__.loader = self._loader
+        self._loader.exec_module(module)
+        for name, lines in LINES.items():
+            module.cache[name] = (1, None, lines, name)
 
 
 def _restore(made: Any, state: Any) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import faulthandler
-import json
 import os
-import signal
 import sys
 
+from .rebuilding import ROOT
 from .running import HOME, run, say
 from .watching import WHERE, Stream, watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from signal import SIG_DFL, SIGCHLD, SIGKILL, set_wakeup_fd, signal
     from typing import Any, NoReturn
+else:  # as `signal` has them, which takes a while to load
+    from _signal import SIG_DFL, SIGCHLD, SIGKILL, set_wakeup_fd, signal
 
 SETTINGS = "ftp_proxy"
 """The variable with what is no part of the step: the engine leaves proxies out of a step's cache key."""
@@ -24,13 +25,36 @@ SPARE_SETTINGS = "LLB_FUNCTION_SETTINGS"
 """The variable for them if the user has a proxy of that kind."""
 
 
+def _read(text: str) -> Any:
+    """JSON, without its module, which takes longer to load than all of this."""
+    try:
+        from _json import make_scanner
+
+        asked: Any = _Reading()
+        return make_scanner(asked)(text, 0)[0]
+    except (ImportError, AttributeError, TypeError):  # not CPython, or one that wants more
+        import json
+
+        return json.loads(text)
+
+
+class _Reading:
+    """What `_json` asks of a decoder."""
+
+    strict = True
+    object_hook = object_pairs_hook = None
+    parse_float = float
+    parse_int = int
+    parse_constant = float
+
+
 def _settings() -> Any:
     found: Any = {}
     for name in (SETTINGS, SETTINGS.upper(), SPARE_SETTINGS):
         text = os.environ.get(name, "")
         if text.startswith(SETTINGS_START):
             del os.environ[name]
-            found = json.loads(text[len(SETTINGS_START) :])
+            found = _read(text[len(SETTINGS_START) :])
     return found
 
 
@@ -45,20 +69,20 @@ def main(home: str = HOME) -> None:
     if not given:
         with open(home + "/payload", encoding="ascii") as file:
             given = file.read()
-    payload = json.loads(given)
-    sys.path.insert(0, "/root")
+    payload = _read(given)
+    sys.path.insert(0, ROOT)
     sys.argv = [payload["name"]]
     wake, signalled = os.pipe()
     os.set_blocking(signalled, False)
-    signal.signal(signal.SIGCHLD, _noticed)
-    signal.set_wakeup_fd(signalled)
+    signal(SIGCHLD, _noticed)
+    set_wakeup_fd(signalled)
     streams = [os.pipe(), os.pipe()]
     dump, dumped = os.pipe()
     seconds: float = settings.get("timeout", 3600)
     child = os.fork()
     if child == 0:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        set_wakeup_fd(-1)
+        signal(SIGCHLD, SIG_DFL)
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
         for number, (_, write) in enumerate(streams, 1):
@@ -66,6 +90,8 @@ def main(home: str = HOME) -> None:
         os.set_inheritable(dumped, False)
         for one in (null, wake, signalled, dump, *[end for pair in streams for end in pair]):
             os.close(one)
+        import faulthandler
+
         file = os.fdopen(dumped, "w")
         faulthandler.enable(file)
         faulthandler.register(WHERE, file, all_threads=False)
@@ -88,8 +114,10 @@ def main(home: str = HOME) -> None:
         _end(124)
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        known = "".join([f" ({one.name})" for one in signal.Signals if one == number])
-        why = ": out of memory?" if number == signal.SIGKILL else ""
+        from signal import Signals
+
+        known = "".join([f" ({one.name})" for one in Signals if one == number])
+        why = ": out of memory?" if number == SIGKILL else ""
         say(f"{name} was killed by signal {number}{known}{why}{where}")
         _end(128 + number)
     _end(os.WEXITSTATUS(status))

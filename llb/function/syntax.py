@@ -8,8 +8,7 @@ What writes payloads and what runs them have this in common: it needs Python 3.8
 
 from __future__ import annotations
 
-import ast
-import base64
+import _ast
 import sys
 
 TYPE_CHECKING = False
@@ -67,6 +66,7 @@ _WORDS = {
     "TypeAlias": "type statements",
     "type_params": "type parameters",
 }
+_PLACE = ("lineno", "col_offset", "end_lineno", "end_col_offset")
 VARIABLES = "__llb_variables__"
 
 
@@ -83,7 +83,7 @@ def encode_node(node: Any) -> Any:
     """The normal form of a tree: no positions, no comments, nothing that differs between versions."""
     if isinstance(node, list):
         return [encode_node(one) for one in node]
-    if not isinstance(node, ast.AST):
+    if not isinstance(node, _ast.AST):
         return node
     kind = type(node).__name__
     if kind == "Constant":
@@ -128,7 +128,7 @@ def decode_node(data: Any) -> Any:
     if not isinstance(data, dict):
         return data
     kind: str = data["_"]
-    cls: Any = getattr(ast, kind, None)
+    cls: Any = getattr(_ast, kind, None)
     if cls is None:
         raise TooNewError(kind)
     node = cls()
@@ -137,7 +137,7 @@ def decode_node(data: Any) -> Any:
             raise TooNewError(field)
     for field in cls._fields:
         if field == "ctx":
-            value: Any = getattr(ast, data.get(field, "Load"))()
+            value: Any = getattr(_ast, data.get(field, "Load"))()
         elif kind == "Constant" and field == "value":
             value = decode_atom(data[field])
         elif field in data:
@@ -151,11 +151,11 @@ def decode_node(data: Any) -> Any:
 
 
 def _old_slice(value: Any) -> Any:
-    if isinstance(value, ast.Slice):
+    if isinstance(value, _ast.Slice):
         return value
-    wrapped: Any = ast
-    if isinstance(value, ast.Tuple) and any(isinstance(one, ast.Slice) for one in value.elts):
-        dims = [one if isinstance(one, ast.Slice) else wrapped.Index(one) for one in value.elts]
+    wrapped: Any = _ast
+    if isinstance(value, _ast.Tuple) and any(isinstance(one, _ast.Slice) for one in value.elts):
+        dims = [one if isinstance(one, _ast.Slice) else wrapped.Index(one) for one in value.elts]
         return wrapped.ExtSlice(dims)
     return wrapped.Index(value)
 
@@ -170,7 +170,7 @@ def bare_function(node: Any) -> Any:
     arguments.defaults = []
     arguments.kw_defaults = [None for _ in given.kwonlyargs]
     copy.args = arguments
-    return ast.copy_location(copy, node)
+    return at(copy, node)
 
 
 def bare_class(node: Any, variables: Sequence[str]) -> Any:
@@ -180,28 +180,49 @@ def bare_class(node: Any, variables: Sequence[str]) -> Any:
         name = assigned_name(statement)
         if name in variables:
             fields = {field: getattr(statement, field, None) for field in statement._fields}
-            slot: Any = ast.Constant(name)
+            slot: Any = _ast.Constant(name)
             if _BEFORE_3_9:
                 slot = _old_slice(slot)
-            fields["value"] = ast.Subscript(ast.Name(VARIABLES, ast.Load()), slot, ast.Load())
-            ast.copy_location(fields["value"], statement)
-            new = ast.copy_location(type(statement)(**fields), statement)
-            statement = ast.fix_missing_locations(new)
+            fields["value"] = _ast.Subscript(_ast.Name(VARIABLES, _ast.Load()), slot, _ast.Load())
+            at(fields["value"], statement)
+            statement = located(at(type(statement)(**fields), statement))
         body.append(statement)
     copy = type(node)(**{field: getattr(node, field, None) for field in node._fields})
     copy.body = body
-    return ast.copy_location(copy, node)
+    return at(copy, node)
 
 
 def assigned_name(statement: Any) -> str:
     """The name that a statement such as `NAME = …` gives a value to; empty for any other statement."""
-    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+    if isinstance(statement, _ast.Assign) and len(statement.targets) == 1:
         target: Any = statement.targets[0]
-    elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+    elif isinstance(statement, _ast.AnnAssign) and statement.value is not None:
         target = statement.target
     else:
         return ""
-    return target.id if isinstance(target, ast.Name) else ""
+    return target.id if isinstance(target, _ast.Name) else ""
+
+
+def at(new: Any, old: Any) -> Any:
+    """Gives a node the place of another one."""
+    for name in _PLACE:
+        setattr(new, name, getattr(old, name, None))
+    return new
+
+
+def located(node: Any, place: Sequence[int] = (1, 0, 1, 0)) -> Any:
+    """Gives the nodes of a tree that have no place the one of what is around them."""
+    if "lineno" in node._attributes:  # noqa: SLF001
+        known = [getattr(node, name, None) for name in _PLACE]
+        place = [place[number] if one is None else one for number, one in enumerate(known)]
+        for number, name in enumerate(_PLACE):
+            setattr(node, name, place[number])
+    for field in node._fields:
+        value = getattr(node, field, None)
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, _ast.AST):
+                located(one, place)
+    return node
 
 
 # -- values without parts
@@ -218,7 +239,9 @@ def encode_atom(value: Any) -> Any:
     if type(value) is complex:
         return ["c", value.real.hex(), value.imag.hex()]
     if type(value) is bytes:
-        return ["b", base64.b64encode(value).decode("ascii")]
+        from binascii import b2a_base64
+
+        return ["b", b2a_base64(value, newline=False).decode("ascii")]
     if value is Ellipsis:
         return ["e"]
     raise TypeError(type(value).__name__)
@@ -236,5 +259,7 @@ def decode_atom(data: Any) -> Any:
     if kind == "c":
         return complex(float.fromhex(data[1]), float.fromhex(data[2]))
     if kind == "b":
-        return base64.b64decode(data[1])
+        from binascii import a2b_base64
+
+        return a2b_base64(data[1])
     return Ellipsis

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
-import signal
 import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from signal import SIGKILL, SIGUSR2
+else:  # as `signal` has them, which takes a while to load
+    from _signal import SIGKILL, SIGUSR2
 
 
-WHERE = signal.SIGUSR2
+WHERE = SIGUSR2
 """Asks the process where it is. A timer of `faulthandler` would keep its children from ending."""
 
 
@@ -169,8 +170,7 @@ def _reaped(child: int) -> int | None:
 def kill_all(child: int) -> None:
     """Ends the child and all that it has started."""
     if os.getpid() == 1:  # of a namespace of its own
-        with contextlib.suppress(OSError):
-            os.kill(-1, signal.SIGKILL)
+        _kill(-1)
         return
     parents: dict[int, int] = {}
     for name in os.listdir("/proc"):
@@ -184,5 +184,11 @@ def kill_all(child: int) -> None:
     for one in doomed:
         doomed.extend([pid for pid, parent in parents.items() if parent == one])
     for one in doomed:
-        with contextlib.suppress(OSError):
-            os.kill(one, signal.SIGKILL)
+        _kill(one)
+
+
+def _kill(process: int) -> None:
+    try:
+        os.kill(process, SIGKILL)
+    except OSError:
+        return
