@@ -1,7 +1,8 @@
-"""Tells of an exception in the user's own terms. Inside the step, and only of one that failed."""
+"""Tells how a function failed, in the user's own terms. Inside the step, and loaded only then."""
 
 from __future__ import annotations
 
+import os
 import sys
 
 from .rebuilding import LINES, standard
@@ -101,3 +102,29 @@ def _only_theirs(told: Any, files: set[str], seen: set[int]) -> None:
     told.stack[:] = kept
     for other in (told.__cause__, told.__context__, *(getattr(told, "exceptions", None) or ())):
         _only_theirs(other, files, seen)
+
+
+def named(number: int) -> str:
+    """The name of a signal, as a remark. Python's own files, such as `signal`, may be gone by now."""
+    known = vars(sys.modules["_signal"])
+    for name in sorted(known):
+        if name.startswith("SIG") and not name.startswith("SIG_") and known[name] == number:
+            return f" ({name})"
+    return ""
+
+
+def where(dump: int, settings: Any) -> str:
+    """Where the function was, by what `faulthandler` wrote."""
+    os.set_blocking(dump, False)
+    try:
+        text = os.read(dump, 1 << 16).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    files = {about[0] for about in settings.get("sources", {}).values()}
+    for line in text.splitlines():
+        file, separator, rest = line.strip().partition('", line ')
+        file = file[len('File "') :]
+        if separator and (file in files or file.startswith("<")) and not file.startswith("<frozen"):
+            number, _, function = rest.partition(" in ")
+            return f"\nIt was at {file}:{number}, in {function}"
+    return ""

@@ -104,21 +104,20 @@ def main(home: str = HOME) -> None:
     for read, _ in streams:
         os.set_blocking(read, False)
     status = watch(child, passed, wake, seconds)
-    name: str = payload["name"]
-    where = _where(dump, settings)
     if status is None:
+        from .explaining import where
+
         say(
-            f"{name} did not end within {seconds:g} s (timeout=): "
-            f"it and all that it started were killed{where}"
+            f"{payload['name']} did not end within {seconds:g} s (timeout=): "
+            f"it and all that it started were killed{where(dump, settings)}"
         )
         _end(124)
     if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        from signal import Signals
+        from .explaining import named, where
 
-        known = "".join([f" ({one.name})" for one in Signals if one == number])
+        number = os.WTERMSIG(status)
         why = ": out of memory?" if number == SIGKILL else ""
-        say(f"{name} was killed by signal {number}{known}{why}{where}")
+        say(f"{payload['name']} was killed by signal {number}{named(number)}{why}{where(dump, settings)}")
         _end(128 + number)
     _end(os.WEXITSTATUS(status))
 
@@ -127,20 +126,3 @@ def _end(status: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
-
-
-def _where(dump: int, settings: Any) -> str:
-    """Where the function was, by what `faulthandler` wrote."""
-    os.set_blocking(dump, False)
-    try:
-        text = os.read(dump, 1 << 16).decode("utf-8", "replace")
-    except OSError:
-        return ""
-    files = {about[0] for about in settings.get("sources", {}).values()}
-    for line in text.splitlines():
-        file, separator, rest = line.strip().partition('", line ')
-        file = file[len('File "') :]
-        if separator and (file in files or file.startswith("<")) and not file.startswith("<frozen"):
-            number, _, function = rest.partition(" in ")
-            return f"\nIt was at {file}:{number}, in {function}"
-    return ""

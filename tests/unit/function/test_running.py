@@ -167,6 +167,7 @@ ENDS: dict[str, tuple[str, int, str]] = {
     "an interrupt": ("raise KeyboardInterrupt", 1, "KeyboardInterrupt"),
     "standard input": ("input()", 1, "EOFError"),
     "an exception whose text fails": ("\n    class E(Exception):\n        def __str__(self): raise ValueError\n    raise E", 1, "E"),
+    "an exception when Python's own files are gone": ("import sys; sys.modules.pop('traceback', 0), sys.path.clear(); raise OSError('so')", 1, 'Traceback (most recent call last):\n  File "image.py", line 2, in f\n    import sys; sys.modules.pop(\'traceback\', 0), sys.path.clear(); raise OSError(\'so\')\nOSError: so\n'),
     "orphans": ("import os, time; os.fork() or time.sleep(3)", 0, ""),
     "children that end as any process does": ("import os\n    if os.fork(): assert os.wait()[1] == 0", 0, ""),
     "no descriptors": ("import os; os.closerange(0, 100)", 0, ""),
