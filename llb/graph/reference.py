@@ -34,6 +34,13 @@ class Reference(Value):
         """
         if len(text) == 64 and _LOWER_HEX.issuperset(text):
             raise _invalid(text, "it is a bare digest", f"Write name@sha256:{text}.")
+        login, _, named = text.rpartition("@")
+        if login and "/" in named and "://" not in text:
+            raise _invalid(
+                f"…@{named}",
+                "it names a user",
+                f"Write {named}, and log in with `docker login` or from_registry(…, secret=…).",
+            )
         domain, rest = _split_domain(text)
         remote = rest.partition(":")[0]
         if remote != remote.lower():

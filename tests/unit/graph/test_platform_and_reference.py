@@ -75,6 +75,17 @@ def test_what_is_wrong_with_a_reference_is_said(text: str, why: str) -> None:
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    "text", ["user:hunter2@ghcr.io/a/b:1", "USER:hunter2@x:5000/B", "hunter2@x/y", "u:hunter2/3@x/y"]
+)
+def test_a_login_in_a_reference_is_refused_and_not_shown(text: str) -> None:
+    with pytest.raises(InvalidError, match="names a user") as caught:
+        image(text)
+    assert "hunter2" not in str(caught.value)
+    assert text.rpartition("@")[2] in caught.value.message
+    assert "docker login" in caught.value.hint
+
+
 @given(st.text("ab:/@.-_0[]A", max_size=20))
 def test_a_normalized_reference_stays_as_it_is(text: str) -> None:
     try:
