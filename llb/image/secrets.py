@@ -292,8 +292,14 @@ class SecretRequest(Value):
     secret: Secret
 
     def flag(self) -> str:
-        """What `docker build` and `buildctl` are to be given."""
-        return f"--secret id={self.id},env={self.key}"
+        """What `docker build` and `buildctl` are to be given, as one types it in a shell."""
+        from llb.image.packages import quote
+
+        fields = [f"id={self.id}", f"env={self.key}"]  # they are read as a line of CSV
+        text = ",".join(
+            ['"' + one.replace('"', '""') + '"' if set(one) & set(',"\n') else one for one in fields]
+        )
+        return f"--secret {quote(text)}"
 
 
 def secrets_of(image: Image) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import pickle
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -245,3 +247,11 @@ def test_an_id_can_be_given_as_a_flag() -> None:
     assert request.flag() == "--secret id=n.A,env=A"
     assert "A" not in os.environ
     assert isinstance(build(Secret.from_dict({"A": "1"}), resolver=LocalDirectory()), ImageDefinition)
+
+
+@pytest.mark.parametrize(("name", "key"), [("a b", "A B"), ("a,b", "A"), ('a"b', "A"), ("it's $x", 'K"')])
+def test_a_flag_is_read_by_a_shell_and_then_as_csv(name: str, key: str) -> None:
+    (request,) = build(Secret.from_dict({key: "x"}, name=name)).secrets
+    flag, text = shlex.split(request.flag())
+    assert flag == "--secret"
+    assert next(csv.reader([text])) == [f"id={name}.{key}", f"env={key}"]
