@@ -191,7 +191,7 @@ def test_a_secret_that_cannot_be_had_is_named(nonce: str) -> None:
 
 def test_a_failing_step_tells_its_line_its_output_and_its_exit_code(nonce: str) -> None:
     image = Image.from_registry("busybox").run_commands(
-        f"echo {nonce}; for i in $(seq 50); do echo line $i; done; echo oops >&2; exit 7"
+        f"echo {nonce}; for i in $(seq 50); do echo line $i; done; sleep 0.5; echo oops >&2; exit 7"
     )
     with pytest.raises(ImageBuildError) as caught:
         image.build(progress="quiet")
