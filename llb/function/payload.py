@@ -212,7 +212,7 @@ def runner_files() -> Mapping[str, bytes]:
     """The files that run functions inside steps, by name: a package."""
     if not _files:
         loader: Any = __loader__
-        for name in ("syntax", "rebuilding", "running", "explaining", "watching", "runner"):
+        for name in ("syntax", "rebuilding", "remaking", "running", "explaining", "watching", "runner"):
             _files[f"{name}.py"] = loader.get_data(os.path.join(os.path.dirname(__file__), f"{name}.py"))
     return _files
 
