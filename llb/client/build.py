@@ -139,7 +139,8 @@ class _Build:
         validation = Validation(sources=self._directories)
         files = FileService(self._directory, validation)
         logins = LoginService(request.logins)
-        services: list[Service] = [files, logins, SecretService(self._secrets)]
+        secrets = SecretService(self._secrets)
+        services: list[Service] = [files, logins, secrets]
         if targets:
             services.append(ExportService(targets))
         session = stack.enter_context(
@@ -149,7 +150,7 @@ class _Build:
         watch: Watch | None = None
         try:
             with gateway as bridge:
-                watch = Watch(self._client.events(gateway.ref), _listeners(request))
+                watch = Watch(self._client.events(gateway.ref), _listeners(request), secrets.hidden)
                 resolver = EngineResolver(
                     bridge,
                     self._directories["context"],

@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import IO
 
 from llb.client.events import Event, Events, LogEvent, StatusEvent, VertexEvent, WarningEvent
@@ -64,10 +65,17 @@ class Watch:
     Args:
         events: what it says.
         listeners: are told of each event, in a thread of their own; one that fails is not told any more.
+        hidden: takes from what a command wrote what nobody shall see.
     """
 
-    def __init__(self, events: Events, listeners: Iterable[Callable[[Event], object]] = ()) -> None:
+    def __init__(
+        self,
+        events: Events,
+        listeners: Iterable[Callable[[Event], object]] = (),
+        hidden: Callable[[bytes], bytes] = bytes,
+    ) -> None:
         self.record = Record()
+        self._hidden = hidden
         self._events = events
         self._listeners = list(listeners)
         self._thread = threading.Thread(target=self._run, name="llb-progress", daemon=True)
@@ -76,6 +84,8 @@ class Watch:
     def _run(self) -> None:
         with suppress(LLBError):  # the build itself fails for the same reason, and says so
             for event in self._events:
+                if isinstance(event, LogEvent):
+                    event = replace(event, data=self._hidden(event.data))
                 self.record.add(event)
                 for listener in tuple(self._listeners):
                     try:

@@ -13,6 +13,9 @@ from llb.pb.services import Secrets
 _MAX = 500 << 10
 """The largest secret that BuildKit takes."""
 
+_SHORTEST = 6
+"""Shorter values are not hidden in a log: they may be parts of ordinary words."""
+
 Provider = Callable[[], "str | bytes"]
 
 
@@ -29,6 +32,7 @@ class SecretService(Service):
     def __init__(self, secrets: Mapping[str, Provider | str | bytes]) -> None:
         super().__init__()
         self._secrets = secrets
+        self._served: set[bytes] = set()
 
     def handlers(self) -> Mapping[str, Handler]:
         return {"GetSecret": unary(Secrets.GetSecret, self._get)}
@@ -49,7 +53,14 @@ class SecretService(Service):
             self.failed(error)
         except Exception as error:  # noqa: BLE001 - a provider is anybody's code, and may quote the value
             self.failed(ExecutionError(f"the secret {request.ID} cannot be had: {type(error).__name__}"))
+        self._served |= {part for part in (data.strip(), *data.splitlines()) if len(part) >= _SHORTEST}
         return GetSecretResponse(data=data)
+
+    def hidden(self, text: bytes) -> bytes:
+        """What a step wrote, without the values that it was given: a command may print its environment."""
+        for value in sorted(self._served, key=len, reverse=True):
+            text = text.replace(value, b"***")
+        return text
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {', '.join(sorted(self._secrets))}>"

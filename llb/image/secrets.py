@@ -218,6 +218,12 @@ class Secret:
         """
         name = arguments.text("name", name, 'Secret.from_name("database", required_keys=["PASSWORD"])')
         environment = arguments.optional_text("environment_name", environment_name, 'environment_name="dev"')
+        for what, value in (("name", name), ("environment_name", environment)):
+            if "/" in value or value.startswith("."):
+                raise InvalidError(
+                    f"{what} names a file of its own: it cannot be {arguments.shown(value)}",
+                    hint="Write it without slashes, and with no dot in front.",
+                )
         keys = _key_names("required_keys", required_keys)
         return cls._of(Named(name, environment, tuple(keys)), keys or None, name, refresh)
 

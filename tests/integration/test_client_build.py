@@ -540,3 +540,17 @@ def test_without_the_cache_every_step_runs_again(engine: Tools, tmp_path: Path, 
     first = now("first")
     assert now("second") == first
     assert now("third", no_cache=True) != first
+
+
+def test_a_secret_that_a_step_prints_is_hidden(
+    engine: Tools, nonce: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    value = f"printed{uuid.uuid4().hex}"  # not the canary: the engine keeps what its steps print
+    token = Secret.from_dict({"TOKEN": value})
+    image = Image.from_registry("busybox").run_commands(f"echo {nonce} $TOKEN; exit 3", secrets=[token])
+    with pytest.raises(ImageBuildError) as caught:
+        image.build(engine=engine.env["BUILDKIT_HOST"], progress="plain")
+    assert f"{nonce} ***" in caught.value.log
+    seen = capfd.readouterr()
+    assert f"{nonce} ***" in seen.err
+    assert value not in seen.err + seen.out + str(caught.value) + image.logs.fetch()

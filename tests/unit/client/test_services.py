@@ -46,6 +46,15 @@ def test_a_secret_is_looked_up_when_it_is_asked_for() -> None:
     assert secret(service, "B") == b"\xff"
 
 
+def test_a_value_that_a_step_prints_is_hidden_once_it_was_served() -> None:
+    service = SecretService({"A": "first-line\nsecond-line\n", "B": "no"})
+    assert service.hidden(b"first-line") == b"first-line"  # nobody has it yet
+    secret(service, "A")
+    secret(service, "B")
+    assert service.hidden(b"bad first-line: no") == b"bad ***: no"
+    assert service.hidden(b"<first-line\nsecond-line>") == b"<***>"
+
+
 def test_an_id_that_nobody_gave_does_not_exist() -> None:
     with pytest.raises(CallError) as caught:
         secret(SecretService({"A": "x"}), "B")

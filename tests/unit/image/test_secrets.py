@@ -193,6 +193,8 @@ def test_a_name_that_nobody_knows(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         (lambda: LOOSE.from_dict({"A": CANARY}, nmae="x"), InvalidTypeError, "from_dict() got"),
         (lambda: LOOSE.from_local_environ("TOKEN"), InvalidTypeError, "list of strings, not str"),
         (lambda: LOOSE.from_name(""), InvalidError, "name is empty"),
+        (lambda: LOOSE.from_name("../x"), InvalidError, "it cannot be '../x'"),
+        (lambda: LOOSE.from_name("x", environment_name=".."), InvalidError, "it cannot be '..'"),
         (lambda: LOOSE.from_name("n", required_keys="K"), InvalidTypeError, "list of strings, not str"),
         (lambda: LOOSE.from_dotenv(1), InvalidTypeError, "path must be a path"),
     ],
