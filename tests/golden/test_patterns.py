@@ -118,7 +118,8 @@ def test_the_engines_client_selects_what_the_matcher_says(
     ]
     paths = [path for path in paths if not {".", ".."} & set(path.split("/"))]
     told = matcher.exclude_patterns(prefix, lambda _: b"")
-    if len(set(told)) < len(told):  # the client keeps one result for each text: a repeated pattern confuses it
+    # The client keeps one result for each text: a repeated pattern confuses it.
+    if len(set(told)) < len(told):
         return
     theirs = oracle.ask([f"{prefix}/{path}" if prefix else path for path in paths], patterns=told)
     assert not theirs.error
