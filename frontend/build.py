@@ -10,6 +10,7 @@ from frontend.resolver import GatewayResolver
 from llb import _json, graph, imagefile
 from llb.errors import LLBError, LocalFileError, UnsupportedError
 from llb.gateway import Ref, Result, RpcError, encode_status, subrequest_detail
+from llb.gateway.results import platforms_metadata
 from llb.gateway.transport import UNIMPLEMENTED
 from llb.graph import SourceFile
 from llb.image import bases_of, compile_to_llb
@@ -24,7 +25,6 @@ from llb.location import Location
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from frontend.bases import BaseQuestions
     from frontend.environment import Environment
@@ -220,7 +220,7 @@ class ImageBuild:
                 metadata[f"containerimage.base.config{suffix}"] = definition.base_config
             if options.epoch is not None:
                 metadata[f"source.date.epoch{suffix}"] = str(options.epoch).encode()
-        metadata["refs.platforms"] = _platforms([definition.platform for definition, _ in solved])
+        metadata["refs.platforms"] = platforms_metadata([definition.platform for definition, _ in solved])
         metadata[_BASES] = _bases([base for definition, _ in solved for base in definition.bases])
         if options.multi_platform:
             return Result(refs=tuple(refs), metadata=tuple(metadata.items()))
@@ -274,21 +274,6 @@ def _local_paths(
         except LLBError:  # compiling tells of it, with all that it needs to know
             break
     return paths.asked, paths.modules
-
-
-def _platforms(platforms: list[Platform]) -> bytes:
-    """`refs.platforms`: outer keys in capitals, as BuildKit has them."""
-    entries: list[dict[str, Any]] = []
-    for platform in platforms:
-        described: dict[str, Any] = {"architecture": platform.architecture, "os": platform.os}
-        if platform.os_version:
-            described["os.version"] = platform.os_version
-        if platform.os_features:
-            described["os.features"] = list(platform.os_features)
-        if platform.variant:
-            described["variant"] = platform.variant
-        entries.append({"ID": str(platform), "Platform": described})
-    return _json.dumps({"Platforms": entries}).encode()
 
 
 def _bases(bases: list[ResolvedBase]) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import sys
@@ -26,6 +25,7 @@ from llb.client.store import Store, directory_of
 from llb.client.validation import Validation
 from llb.errors import ImageBuildError, InvalidError, LLBError, UnsupportedError
 from llb.gateway import ConnectionLostError, Ref, Result, RpcError, decode_detail, decode_status
+from llb.gateway.results import platforms_metadata
 from llb.graph import SINCE, Definition, Platform, missing_capabilities
 from llb.image import BuildOptions, Image, ImageDefinition, compile_to_llb
 from llb.image.devices import ALLOW, explained, uses_devices
@@ -254,31 +254,18 @@ def result_of(definitions: Sequence[ImageDefinition], refs: Sequence[Ref]) -> Re
     """The result of a build: one image, or one for each platform."""
     several = len(definitions) > 1
     metadata: dict[str, bytes] = {}
-    platforms: list[dict[str, Any]] = []
     for definition in definitions:
         name = str(definition.platform)
         suffix = f"/{name}" if several else ""
         metadata[f"containerimage.config{suffix}"] = definition.image_config
         if definition.base_config:
             metadata[f"containerimage.base.config{suffix}"] = definition.base_config
-        platforms.append({"ID": name, "Platform": _platform_json(definition.platform)})
-    metadata["refs.platforms"] = json.dumps({"Platforms": platforms}).encode()
+    metadata["refs.platforms"] = platforms_metadata([definition.platform for definition in definitions])
     entries = tuple(metadata.items())
     if several:
         names = [str(definition.platform) for definition in definitions]
         return Result(refs=tuple(zip(names, refs, strict=True)), metadata=entries)
     return Result(refs[0], metadata=entries)
-
-
-def _platform_json(platform: Platform) -> dict[str, Any]:
-    found: dict[str, Any] = {"architecture": platform.architecture, "os": platform.os}
-    if platform.os_version:
-        found["os.version"] = platform.os_version
-    if platform.os_features:
-        found["os.features"] = list(platform.os_features)
-    if platform.variant:
-        found["variant"] = platform.variant
-    return found
 
 
 def check_capabilities(definition: Definition, capabilities: frozenset[str] | None) -> None:
