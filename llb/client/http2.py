@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote
 from hpack import Decoder, HPACKError
 
 from llb.errors import RemoteError
+from llb.gateway.http2 import header_string
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -420,20 +421,7 @@ def _unpadded(flags: int, payload: bytes) -> bytes:
 
 def _literal(name: str, value: str) -> bytes:
     """A header that enters no table, as plain text."""
-    return b"\0" + _string(name.encode()) + _string(value.encode())
-
-
-def _string(text: bytes) -> bytes:
-    size = len(text)
-    if size < 127:
-        return bytes((size,)) + text
-    out = bytearray((127,))
-    size -= 127
-    while size > 127:
-        out.append(size & 127 | 128)
-        size >>= 7
-    out.append(size)
-    return bytes(out) + text
+    return b"\0" + header_string(name.encode()) + header_string(value.encode())
 
 
 _RESPONSE = b"\x88" + _literal("content-type", "application/grpc")  # 0x88: :status: 200

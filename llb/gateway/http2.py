@@ -69,7 +69,7 @@ def _setting(identifier: int, value: int) -> bytes:
     return identifier.to_bytes(2, "big") + value.to_bytes(4, "big")
 
 
-def _literal(text: bytes) -> bytes:
+def header_string(text: bytes) -> bytes:
     """A string of a header block, plain. HPACK integers with a 7-bit prefix carry its length."""
     size = len(text)
     if size < 127:
@@ -89,10 +89,10 @@ def _request_headers(path: str) -> bytes:
     return b"".join(
         (
             b"\x83\x86",  # :method: POST, :scheme: http
-            b"\x04" + _literal(path.encode()),
-            b"\x01" + _literal(b"localhost"),
-            b"\x0f\x10" + _literal(b"application/grpc"),  # content-type
-            b"\x00" + _literal(b"te") + _literal(b"trailers"),
+            b"\x04" + header_string(path.encode()),
+            b"\x01" + header_string(b"localhost"),
+            b"\x0f\x10" + header_string(b"application/grpc"),  # content-type
+            b"\x00" + header_string(b"te") + header_string(b"trailers"),
         )
     )
 
